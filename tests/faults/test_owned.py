@@ -111,6 +111,24 @@ def lose_status(case: Case, status: Any) -> None:
     case.world.api.merge(case.document, {"status": status}, "status").must()
 
 
+def test_a_secret_without_its_label_is_found_after_the_status_is_lost(world: World) -> None:
+    team = world.team()
+    case = prepared(world, team, "shop")
+    with running(world, team) as operator:
+        case.apply()
+        case.until("Ready", "True")
+        operator.child.kill()
+    secret = case.must_secret()
+    world.api.merge(secret, {"metadata": {"labels": {names.MANAGED_BY: None}}}).must()
+    lose_status(case, None)
+    with running(world, team):
+        case.until("Ready", "True")
+        found = case.must_secret()
+    assert found["metadata"]["uid"] == secret["metadata"]["uid"]
+    assert found["metadata"]["labels"][names.MANAGED_BY] == names.MANAGER
+    assert found["data"] == secret["data"]
+
+
 def test_an_injection_that_neither_spec_nor_status_names_is_released(world: World) -> None:
     team = world.team()
     entries = ("killed", "lost", "down", "retained")

@@ -76,17 +76,19 @@ def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
     return Unknown(Reason.UNKNOWN, f"{what} could not be read: {failure.message}", failure.retry_after)
 
 
+def exists(failure: ApiFailure) -> bool:
+    """Whether another object has the name of the one that was to be created."""
+    return failure.status == 409 and failure.reason == "AlreadyExists"
+
+
 def write_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFailure:
     """Explain why a Secret was not written. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:
         return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
     if by_rbac(failure):
         return _write_failure(_not_bound(failure, namespace))
-    if failure.status == 409 and failure.reason == "AlreadyExists":
-        return WriteFailure(
-            Reason.SECRET_FOREIGN,
-            f"{what} exists and is not this resource's: rename it, delete it or set spec.connection.secretName",
-        )
+    if exists(failure):
+        return WriteFailure(Reason.SECRET_REFUSED, f"{what} exists already; it is checked again", 1.0)
     if failure.status == 404:
         return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is gone", permanent=True)
     if failure.status == 422 and "immutable" in failure.message:

@@ -16,6 +16,7 @@ from secure_redis.domain.plan.actions import (
     ReleaseSecret,
     RemoveOwnerReference,
 )
+from secure_redis.domain.plan.secret import adoptable, foreign_secret
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
@@ -126,7 +127,7 @@ class Secrets:
         self._searches.pop(key, None)
 
     async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | WriteFailure:
-        """First write. AlreadyExists is `SECRET_FOREIGN`: the existing one never belonged to the operator."""
+        """First write. If a Secret has the name already, it is read, and the failure says whose it is."""
         namespace = owner.key.namespace
         body = {
             "apiVersion": "v1",
@@ -145,6 +146,10 @@ class Secrets:
                 paths.secrets(namespace), body, {"fieldManager": names.FIELD_MANAGER, "fieldValidation": "Strict"}
             )
         except ApiFailure as failure:
+            if errors.exists(failure):
+                found = await self.read(namespace, action.name)
+                if isinstance(found, SecretFacts) and found.owner_uid != owner.uid and not adoptable(owner, found):
+                    return WriteFailure(Reason.SECRET_FOREIGN, foreign_secret(owner, found))
             return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, made)
 

@@ -95,6 +95,20 @@ async def test_an_existing_secret_is_foreign_and_untouched(
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
+@pytest.mark.parametrize("whose", ["its own", "a deleted one's of its name"])
+async def test_a_secret_that_is_found_only_now_is_not_foreign(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube, whose: str
+) -> None:
+    owner = make()
+    made = await created(secrets, owner)
+    if whose != "its own":
+        kube.patch("Secret", "orders", {"metadata": {"annotations": {names.SECRET_UID: None}}}, owner.key.namespace)
+    refused = await secrets.create(owner, first(owner))
+    assert isinstance(refused, WriteFailure)
+    assert (refused.reason, refused.retry_after) == (Reason.SECRET_REFUSED, 1.0)
+    assert (await secrets.read(owner.key.namespace, made.name)) is not None
+
+
 async def test_apply_replaces_all_data_also_keys_of_others(
     secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:

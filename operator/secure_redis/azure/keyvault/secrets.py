@@ -274,20 +274,7 @@ class Vaults:
         self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
     ) -> Failure | None:
         """Look at the secret itself."""
-        vault = self._vault(identity, uri)
-        denied_at = vault.list_denied_at.get(name.lower())
-        outcome: Version | None | Failure
-        if denied_at is None or now - denied_at >= self._probe:
-            outcome = await self._by_list(identity, vault, name, pinned)
-            if isinstance(outcome, Denied) and outcome.by is Guard.ROLE:
-                vault.list_denied_at[name.lower()] = now
-                outcome = await self._by_get(identity, vault, name, pinned, secret)
-            elif outcome is None:  # no version, two of the same second, or too many: the vault itself has to decide
-                outcome = await self._by_get(identity, vault, name, pinned, secret)
-            else:
-                vault.list_denied_at.pop(name.lower(), None)
-        else:
-            outcome = await self._by_get(identity, vault, name, pinned, secret)
+        outcome = await self._found(identity, uri, name, pinned, secret, now)
         if isinstance(outcome, NotFound):
             what = f"{name!r}" if pinned is None else f"version {pinned} of {name!r}"
             if outcome.reason is Reason.VAULT_SECRET_NOT_FOUND:
@@ -302,6 +289,28 @@ class Vaults:
         if secret.value_of != outcome.id:
             secret.value = secret.value_of = None
         return None
+
+    async def _found(
+        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
+    ) -> Version | Failure:
+        """Find the version: the first time by one plain GET, which has the value too, and later in the list."""
+        vault = self._vault(identity, uri)
+        outcome: Version | None | Failure
+        if pinned is None and secret.version is None:
+            outcome = await self._by_get(identity, vault, name, pinned, secret)
+            if not isinstance(outcome, Version) or outcome.enabled:
+                return outcome  # the refusal of a disabled version shows neither its id nor its times: the list does
+        denied_at = vault.list_denied_at.get(name.lower())
+        if denied_at is not None and now - denied_at < self._probe:
+            return await self._by_get(identity, vault, name, pinned, secret)
+        outcome = await self._by_list(identity, vault, name, pinned)
+        if isinstance(outcome, Denied) and outcome.by is Guard.ROLE:
+            vault.list_denied_at[name.lower()] = now
+            return await self._by_get(identity, vault, name, pinned, secret)
+        if outcome is None:  # no version, two of the same second, or too many: the vault itself has to decide
+            return await self._by_get(identity, vault, name, pinned, secret)
+        vault.list_denied_at.pop(name.lower(), None)
+        return outcome
 
     async def _by_list(
         self, identity: Identity, vault: _Vault, name: str, pinned: str | None

@@ -2,7 +2,7 @@
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Envelope, SecureRedisCache
 from secure_redis.api.spec.spec import Publish
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
@@ -76,7 +76,7 @@ def _withheld(name: str, assessed: Assessment) -> Blocked | None:
     )
 
 
-def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
+def adoptable(resource: Envelope, secret: SecretFacts) -> bool:
     """Whether a Secret was published by a resource of this name: a deleted one, or this one before others changed it.
 
     A Secret whose labels or annotations another party removed is still known by the field manager of its data.
@@ -92,7 +92,7 @@ def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
     return managed and orphaned
 
 
-def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
+def foreign_secret(resource: Envelope, secret: SecretFacts) -> str:
     """Explain why a Secret is not touched, and what to do."""
     whose = (
         f"belongs to {secret.owner_kind} {secret.owner_name!r}"

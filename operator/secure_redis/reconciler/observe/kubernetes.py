@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.api.spec.spec import DeletionPolicy
+from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
@@ -39,7 +39,8 @@ class KubernetesReader:
         self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
     ) -> Observation:
         """Add the resource's Secrets. They come first: the published one records which rotation was answered."""
-        return with_references(resource, await self._with_secrets(resource, observed), pass_state)
+        found = await self._with_secrets(resource, observed)
+        return found if is_new(resource) else with_references(resource, found, pass_state)
 
     def forget(self, key: Key) -> None:
         """Forget a resource that is gone."""
@@ -106,8 +107,21 @@ class KubernetesReader:
             observed = observed if kept is None else replace(observed, secret=kept)
         if not declared:
             return observed
+        if is_new(resource):  # the creation finds a Secret that has the name and that no watch delivered
+            return replace(observed, secret=self._secrets.store.get(resource.key.namespace, name))
         secret = await guarded(self._secrets.read(resource.key.namespace, name), f"Secret {name!r}")
         return replace(observed, secret=secret)
+
+
+def is_new(resource: SecureRedisCache) -> bool:
+    """Whether no pass over the resource has ended yet, and nothing but a creation of its Secret depends on the Secret.
+
+    A lost status makes a resource look new. A Secret that exists keeps a cache from being created again, so a resource
+    that provisions is never taken for new.
+    """
+    reported = resource.status.observed_generation is not None
+    traces = reported or resource.recorded_secrets or resource.has_finalizer
+    return resource.spec.mode is Mode.VALIDATE and not traces
 
 
 def with_references(resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:

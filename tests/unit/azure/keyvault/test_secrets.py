@@ -51,6 +51,10 @@ def readable(world: World, version: str, value: str = CANARY, **more: Any) -> No
     world.script.on("GET", f"{SECRET}/{version}", challenged(world.script, bundle(world, version, value, **more)))
 
 
+def current(world: World, version: str, value: str = CANARY, **more: Any) -> None:
+    world.script.on("GET", SECRET, challenged(world.script, bundle(world, version, value, **more)))
+
+
 def deny(world: World, inner: str, status: int = 403) -> Answer:
     error = {"error": {"code": "Forbidden", "message": "no", "innererror": {"code": inner}}}
     return challenged(world.script, says(error, status))
@@ -63,10 +67,29 @@ async def look(
 
 
 def reads(world: World) -> list[str]:
-    return [observed.path for observed in world.script.calls("GET", SECRET) if observed.authorized]
+    return [observed.path.rstrip("/") for observed in world.script.calls("GET", SECRET) if observed.authorized]
+
+
+async def known(world: World, version: str = OLD, *, identity: Identity = IDENTITY) -> None:
+    """Read the secret for the first time, a minute before the next check."""
+    current(world, version)
+    await look(world, identity=identity)
+    world.clock.now += 61
+    world.script.observed.clear()
+
+
+async def test_the_first_read_is_one_request(world: World) -> None:
+    current(world, NEW)
+    facts = await look(world)
+    assert isinstance(facts, VaultSecretFacts)
+    assert facts.value is not None
+    assert (facts.version, facts.latest, facts.tags) == (NEW, True, {"a": "b"})
+    assert facts.value.get_secret_value() == CANARY
+    assert reads(world) == [SECRET]
 
 
 async def test_the_newest_version_of_all_pages_in_whatever_order(world: World) -> None:
+    await known(world)
     link = f"{world.script.vault}{SECRET}/page2?api-version=7.6"
     first = says({"value": [item(world, OLD, NOW - 9)], "nextLink": link})
     world.script.on("GET", VERSIONS, challenged(world.script, first))
@@ -82,13 +105,13 @@ async def test_the_newest_version_of_all_pages_in_whatever_order(world: World) -
 
 
 async def test_one_check_serves_all_and_a_value_is_read_only_when_it_moved(world: World) -> None:
-    listed(world, item(world, OLD, NOW - 9))
-    readable(world, OLD, "one")
+    current(world, OLD, "one")
     await asyncio.gather(*(look(world) for _ in range(20)))
-    assert reads(world) == [VERSIONS, f"{SECRET}/{OLD}"]
+    assert reads(world) == [SECRET]
     world.clock.now += 61
+    listed(world, item(world, OLD, NOW - 9))
     await look(world)
-    assert reads(world)[2:] == [VERSIONS]
+    assert reads(world)[1:] == [VERSIONS]
     world.clock.now += 61
     listed(world, item(world, OLD, NOW - 9), item(world, NEW, NOW))
     readable(world, NEW, "two")
@@ -99,9 +122,7 @@ async def test_one_check_serves_all_and_a_value_is_read_only_when_it_moved(world
 
 
 async def test_one_identitys_value_never_serves_another(world: World) -> None:
-    listed(world, item(world, OLD, NOW))
-    readable(world, OLD)
-    await look(world)
+    await known(world)
     world.script.on("GET", VERSIONS, deny(world, "ForbiddenByRbac"))
     world.script.on("GET", SECRET, deny(world, "ForbiddenByRbac"))
     outcome = await look(world, identity=OTHER)
@@ -111,17 +132,17 @@ async def test_one_identitys_value_never_serves_another(world: World) -> None:
 
 async def test_without_the_list_right_a_plain_read_does(world: World) -> None:
     world.script.on("GET", VERSIONS, deny(world, "ForbiddenByRbac"))
-    world.script.on("GET", SECRET, challenged(world.script, bundle(world, OLD, "one")))
+    await known(world)
     facts = await look(world)
     assert isinstance(facts, VaultSecretFacts)
     assert facts.version == OLD
     world.clock.now += 61
-    world.script.on("GET", SECRET, challenged(world.script, bundle(world, NEW, "two")))
+    current(world, NEW, "two")
     facts = await look(world)
     assert isinstance(facts, VaultSecretFacts)
     assert facts.value is not None
     assert facts.value.get_secret_value() == "two"
-    assert [path.rstrip("/") for path in reads(world)] == [VERSIONS, SECRET, SECRET]  # the denied list not again
+    assert reads(world) == [VERSIONS, SECRET, SECRET]  # the denied list not again
 
 
 @pytest.mark.parametrize(
@@ -131,6 +152,7 @@ async def test_without_the_list_right_a_plain_read_does(world: World) -> None:
 async def test_an_unusable_newest_version_is_reported_without_value_and_no_older_one_is_used(
     world: World, more: dict[str, Any], enabled: bool
 ) -> None:
+    await known(world)
     listed(world, item(world, OLD, NOW - 9), item(world, NEW, NOW, **more))
     facts = await look(world)
     assert isinstance(facts, VaultSecretFacts)
@@ -139,9 +161,28 @@ async def test_an_unusable_newest_version_is_reported_without_value_and_no_older
     assert facts.expires == (datetime.fromtimestamp(NOW - 5, UTC) if "exp" in more else None)
 
 
+@pytest.mark.parametrize("more", [{"exp": NOW - 5}, {"nbf": NOW + 86_400}])
+async def test_the_first_read_keeps_no_value_of_an_unusable_version(world: World, more: dict[str, Any]) -> None:
+    current(world, NEW, **more)
+    facts = await look(world)
+    assert isinstance(facts, VaultSecretFacts)
+    assert (facts.version, facts.value) == (NEW, None)
+    assert [secret.value for _, secret in world.vaults._secrets.items()] == [None]
+
+
+async def test_the_first_read_of_a_disabled_version_looks_in_the_list(world: World) -> None:
+    world.script.on("GET", SECRET, deny(world, "SecretDisabled"))
+    listed(world, item(world, OLD, NOW - 9), item(world, NEW, NOW, enabled=False))
+    facts = await look(world)
+    assert isinstance(facts, VaultSecretFacts)
+    assert (facts.version, facts.enabled, facts.value) == (NEW, False, None)
+    assert reads(world) == [SECRET, VERSIONS]
+
+
 async def test_two_versions_of_one_second_are_settled_by_the_vault(world: World) -> None:
+    await known(world)
     listed(world, item(world, OLD, NOW), item(world, NEW, NOW))
-    world.script.on("GET", SECRET, challenged(world.script, bundle(world, NEW)))
+    current(world, NEW)
     facts = await look(world)
     assert isinstance(facts, VaultSecretFacts)
     assert facts.version == NEW
@@ -165,19 +206,30 @@ async def test_a_pinned_version_that_is_not_there(world: World) -> None:
 
 
 async def test_no_secret(world: World) -> None:
-    listed(world)
     missing = says({"error": {"code": "SecretNotFound", "message": "no"}}, 404)
     world.script.on("GET", SECRET, challenged(world.script, missing))
     assert isinstance(await look(world), VaultSecretAbsent)
     assert isinstance(await look(world), VaultSecretAbsent)
-    assert len(reads(world)) == 2
+    assert reads(world) == [SECRET]
+
+
+async def test_a_secret_that_is_gone(world: World) -> None:
+    await known(world)
+    listed(world)
+    missing = says({"error": {"code": "SecretNotFound", "message": "no"}}, 404)
+    world.script.on("GET", SECRET, challenged(world.script, missing))
+    assert isinstance(await look(world), VaultSecretAbsent)
+    assert reads(world) == [VERSIONS, SECRET]
 
 
 @pytest.mark.parametrize(
     ("inner", "reason"),
     [("ForbiddenByFirewall", Reason.VAULT_FIREWALL), ("ForbiddenByRbac", Reason.VAULT_FORBIDDEN)],
 )
-async def test_refusals(world: World, inner: str, reason: Reason) -> None:
+@pytest.mark.parametrize("first", [True, False], ids=["the first read", "a later check"])
+async def test_refusals(world: World, inner: str, reason: Reason, first: bool) -> None:
+    if not first:
+        await known(world)
     world.script.on("GET", VERSIONS, deny(world, inner))
     world.script.on("GET", SECRET, deny(world, inner))
     outcome = await look(world)
@@ -192,7 +244,7 @@ async def test_refusals(world: World, inner: str, reason: Reason) -> None:
 
 async def test_a_throttling_vault_is_left_alone(world: World) -> None:
     error = {"error": {"code": "Throttled", "message": "x"}}
-    world.script.on("GET", VERSIONS, challenged(world.script, says(error, 429, {"Retry-After": "20"})))
+    world.script.on("GET", SECRET, challenged(world.script, says(error, 429, {"Retry-After": "20"})))
     outcome = await look(world)
     assert isinstance(outcome, Unknown)
     assert (outcome.reason, outcome.retry_after) == (Reason.AZURE_THROTTLED, 20)
@@ -237,7 +289,7 @@ async def test_a_challenge_for_something_else_gets_no_token(
     world: World, resource: str, tenant: str, reason: Reason
 ) -> None:
     answer = challenged(world.script, says({}), resource=resource.format(port=world.script.port), tenant=tenant)
-    world.script.on("GET", VERSIONS, answer)
+    world.script.on("GET", SECRET, answer)
     outcome = await look(world)
     assert isinstance(outcome, Unknown)
     assert outcome.reason is reason
@@ -246,6 +298,7 @@ async def test_a_challenge_for_something_else_gets_no_token(
 
 
 async def test_a_page_elsewhere_gets_no_token(world: World) -> None:
+    await known(world)
     link = f"https://other.vault.azure.test:{world.script.port}/steal"
     page = says({"value": [item(world, OLD, NOW)], "nextLink": link})
     world.script.on("GET", VERSIONS, challenged(world.script, page))
@@ -256,8 +309,7 @@ async def test_a_page_elsewhere_gets_no_token(world: World) -> None:
 
 async def test_store(world: World) -> None:
     world.script.on("PUT", SECRET, challenged(world.script, bundle(world, NEW)))
-    listed(world, item(world, OLD, NOW - 9))
-    readable(world, OLD, "one")
+    current(world, OLD, "one")
     await look(world)
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
     version = await world.vaults.store(
@@ -296,19 +348,16 @@ async def test_a_resource_that_does_not_lead_stores_nothing(world: World) -> Non
 
 
 async def test_values_are_dropped_when_they_are_not_requested(world: World) -> None:
-    listed(world, item(world, OLD, NOW))
-    readable(world, OLD)
-    await look(world)
+    await known(world)
     world.clock.now += 3601
-    world.script.on("GET", "/secrets/else/versions", challenged(world.script, says({"value": []})))
+    absent = says({"error": {"code": "SecretNotFound", "message": "no"}}, 404)
+    world.script.on("GET", "/secrets/else", challenged(world.script, absent))
     await world.vaults.current(IDENTITY, world.script.vault, "else", max_age=60)
     assert [key[2] for key, _ in world.vaults._secrets.items()] == ["else"]
 
 
 async def test_a_write_is_not_repeated_when_the_connection_breaks(world: World) -> None:
-    listed(world, item(world, OLD, NOW))
-    readable(world, OLD)
-    await look(world)  # a connection to use again
+    await known(world)  # a connection to use again
 
     async def broken(request: Any) -> Any:
         request.transport.abort()
@@ -323,12 +372,13 @@ async def test_a_write_is_not_repeated_when_the_connection_breaks(world: World) 
 
 async def test_both_kinds_of_check_report_when_a_version_was_created(world: World) -> None:
     made = NOW - 9
-    listed(world, item(world, OLD, made))
-    readable(world, OLD)
-    by_list = await look(world)
-    world.script.on("GET", VERSIONS, deny(world, "ForbiddenByRbac"))
     world.script.on("GET", SECRET, challenged(world.script, says({"value": "x", **item(world, OLD, made)})))
-    by_get = await look(world, identity=OTHER)
+    by_get = await look(world)
+    world.clock.now += 61
+    listed(world, item(world, NEW, made))
+    readable(world, NEW)
+    by_list = await look(world)
+    assert reads(world) == [SECRET, VERSIONS, f"{SECRET}/{NEW}"]
     for facts in (by_list, by_get):
         assert isinstance(facts, VaultSecretFacts)
         assert facts.created == datetime.fromtimestamp(made, UTC)
@@ -359,6 +409,7 @@ async def test_tagging_requires_a_version_a_host_and_the_lead(world: World) -> N
 
 @pytest.mark.parametrize("identity", [IDENTITY, OTHER], ids=["own", "another's"])
 async def test_a_check_that_a_write_overtook_is_not_believed(world: World, identity: Identity) -> None:
+    await known(world, identity=identity)
     begun, written = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Any) -> Any:
@@ -367,7 +418,6 @@ async def test_a_check_that_a_write_overtook_is_not_believed(world: World, ident
         return await says({"value": [item(world, OLD, NOW - 9)]})(request)
 
     world.script.on("GET", VERSIONS, challenged(world.script, slow))
-    readable(world, OLD)
     world.script.on("PATCH", f"{SECRET}/{OLD}", challenged(world.script, says(item(world, OLD, NOW - 9))))
     checking = asyncio.create_task(look(world, identity=identity))
     await begun.wait()

@@ -28,7 +28,7 @@ _LONGEST_VALUE: Final = 8192
 _SPELLED: Final = 512  # how much of a value is looked for in other spellings too: of a token, its shape is known
 _MOST_VALUES: Final = 32  # of one resource
 _MOST_RESOURCES: Final = 10_000
-_MOST_INDEXES: Final = 32
+_MOST_GRAMS: Final = 10_000  # of all indexes, about 160 bytes each; two keys have 500, the tokens of an identity 5,000
 _KEEP_SECONDS: Final = 2 * 3600.0
 _LONGEST_TEXT: Final = 20_000
 _ROUNDS: Final = 3  # percent-encoded JSON in JSON, and one more
@@ -122,7 +122,7 @@ def _index(resource: str) -> Mapping[str, tuple[str, int]]:
                     if len(set(gram)) >= _FEWEST_DIFFERENT:
                         index.setdefault(gram, (spelled, at))
         _indexes[resource] = index
-        while len(_indexes) > _MOST_INDEXES:
+        while len(_indexes) > 1 and sum(map(len, _indexes.values())) > _MOST_GRAMS:
             _indexes.popitem(last=False)
     return index
 

@@ -159,7 +159,18 @@ def test_what_is_kept_is_bounded() -> None:
     for number in range(100, 300):
         live_values.enter(f"shop/{number}")
         live_values.mask("text")
-    assert len(live_values._indexes) <= 32
+    assert 1 < len(live_values._indexes) < 100
+    assert sum(map(len, live_values._indexes.values())) <= live_values._MOST_GRAMS
+
+
+def test_one_large_index_is_kept_alone() -> None:
+    live_values.enter("shop/large")
+    for number in range(32):
+        live_values.remember(f"{number}." + "".join(chr(97 + (number * at * at) % 26) for at in range(1, 8000)))
+    assert MASK not in live_values.mask("another text")
+    assert list(live_values._indexes) == ["shop/large"]
+    live_values.remember("q7p3nU+Yv5Wq/X6hTg2m8BfRk")
+    assert live_values.mask("<q7p3nU+Yv5Wq/X6hTg2m8BfRk>") == f"<{MASK}>"
 
 
 def test_exactly_the_part_that_is_there_is_taken_out() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from sys import intern
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -110,7 +111,7 @@ class Unreadable:
 def key_of(body: Mapping[str, Any]) -> Key:
     """Namespace and name of an object as the API server delivers it."""
     meta = body["metadata"]
-    return Key(meta["namespace"], meta["name"])
+    return Key(intern(meta["namespace"]), intern(meta["name"]))  # every part of the operator keeps them
 
 
 def parse(body: Mapping[str, Any], defaults: SpecDefaults = _DEFAULTS) -> SecureRedisCache | Unreadable:

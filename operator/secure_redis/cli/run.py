@@ -86,8 +86,8 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
     """Run until SIGTERM or SIGINT, or until leadership is lost. Returns the exit code."""
     config = prepared.config
     logs.setup(config.logging.level)
-    # asyncio keeps a read buffer of 256 KiB for every TLS connection; a record has 16 KiB. At 70 connections: 13 MiB.
-    asyncio.sslproto.SSLProtocol.max_size = 64 * 1024
+    # asyncio keeps a read buffer of 256 KiB for every TLS connection; a record has 16 KiB. At 70 connections: 16 MiB.
+    asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
     stop, last = asyncio.Event(), LastResort()
     loop = asyncio.get_running_loop()
 

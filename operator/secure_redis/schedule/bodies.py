@@ -1,6 +1,7 @@
 """What the schedule compares of an object's body. What it keeps: `kube.resource_bodies`."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from secure_redis.api import names
@@ -27,4 +28,10 @@ def marks(body: Body) -> frozenset[str]:
     meta = body["metadata"]
     claim = (meta.get("annotations") or {}).get(names.OPERATOR)
     finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
-    return frozenset(finalizers if claim is None else {*finalizers, claim})
+    return _shared(frozenset(finalizers if claim is None else {*finalizers, claim}))
+
+
+@lru_cache(maxsize=64)
+def _shared(found: frozenset[str]) -> frozenset[str]:
+    """Return one and the same object for equal marks: nearly all resources have the same."""
+    return found

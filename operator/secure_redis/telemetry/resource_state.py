@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from secure_redis.api.reasons.catalogue import REASONS, reasons_on
 from secure_redis.api.reasons.reason import ConditionType
@@ -36,11 +37,11 @@ class ResourceState:
 
     def take_over(self, status: Status) -> None:
         """Take over the values of a status."""
-        self.conditions = tuple((str(one.type), str(one.status)) for one in status.conditions)
+        self.conditions = _shared(tuple((str(one.type), str(one.status)) for one in status.conditions))
         self.waived_conditions = waived_conditions(status)
         self.drift = float(len(status.drift))
         self.rules_passed = float(status.compliance.passed) if status.compliance is not None else None
-        self.findings = tuple(_findings(status.compliance)) if status.compliance is not None else ()
+        self.findings = _shared(tuple(_findings(status.compliance))) if status.compliance is not None else ()
         certificate = status.endpoint.certificate if status.endpoint is not None else None
         self.certificate_ends = _timestamp(certificate.not_after if certificate is not None else None)
         credential, rotation = status.credential, status.rotation
@@ -88,6 +89,12 @@ def _findings(compliance: ComplianceStatus) -> list[tuple[str, str, float]]:
         ("Advice", "Info", float(compliance.advice)),
         *((result, severity, float(number)) for (result, severity), number in sorted(counted.items())),
     ]
+
+
+@lru_cache(maxsize=1024)
+def _shared(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return one and the same object for equal values: most resources are in one of few states (2.7 KiB each)."""
+    return value
 
 
 def _timestamp(value: str | None) -> float | None:

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -171,6 +172,8 @@ def test_only_the_exact_value_pauses(value: str) -> None:
 
 def test_keys_read_as_kubectl_writes_them() -> None:
     assert str(key_of(body())) == "shop/orders"
+    parsed = [key_of(json.loads(json.dumps(body()))) for _ in range(2)]
+    assert parsed[0].name is parsed[1].name, "kept once, however many parts of the operator keep the key"
 
 
 def test_parsed_objects_are_frozen() -> None:

@@ -74,6 +74,14 @@ def test_a_status_becomes_gauges() -> None:
     assert value(metrics, "secureredis_rules_passed", **where) is None
 
 
+def test_equal_states_are_kept_once() -> None:
+    states = [ResourceState(), ResourceState()]
+    for state in states:
+        state.take_over(WHOLE.model_copy(deep=True))
+    assert states[0].conditions is states[1].conditions
+    assert states[0].findings is states[1].findings
+
+
 def test_an_endpoint_has_its_times() -> None:
     metrics = Metrics()
     where = {"namespace": "shop", "name": "orders"}

@@ -205,12 +205,20 @@ class Inventory(Generic[F]):
         elif listing.failure is not None and now - listing.failed_at < min(self._remember, max_age):
             return listing.failure
         answer = await self._caches.walk(identity, subscription, group)
+        before = listing.caches
         listing.at, listing.caches, listing.failure, listing.denied_at = None, {}, None, None
         if isinstance(answer, tuple):
             listing.at = now
-            listing.caches = {facts.resource_id.key: facts for facts in answer}
+            listing.caches = {
+                facts.resource_id.key: _kept(before.get(facts.resource_id.key), facts) for facts in answer
+            }
         elif isinstance(answer, Denied) and answer.by is Guard.ROLE:
             listing.denied_at = now
         elif not isinstance(answer, NotFound):  # a missing group: a direct read has a better message
             listing.failure, listing.failed_at = unknown(answer), self._clock()
         return listing.failure
+
+
+def _kept(before: F | None, facts: F) -> F:
+    """Return the earlier facts where the new ones are equal: others keep them too, and compare the same object fast."""
+    return before if before is not None and before == facts else facts

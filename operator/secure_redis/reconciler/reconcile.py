@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -53,9 +53,9 @@ from secure_redis.reconciler.observe.observer import Observer
 from secure_redis.reconciler.other_installs import OtherInstalls
 from secure_redis.reconciler.pass_state import (
     PassState,
-    SharedSpecs,
     keep_reads,
     keep_regeneration,
+    lean,
 )
 from secure_redis.reconciler.unobserved import UnobservedResources
 from secure_redis.reconciler.write_backoff import LONGEST_SECONDS
@@ -138,7 +138,6 @@ class Reconciler:
         self._other_installs = OtherInstalls(resources, events, now, written)
         self._tampered = tampered
         self._pass_states: dict[Key, PassState] = {}
-        self._specs = SharedSpecs()
         self._cache_writes = CacheWrites(monotonic)
         self.unobserved = UnobservedResources(resources, now=now, written=written)
 
@@ -200,7 +199,8 @@ class Reconciler:
             return None  # the pass meets it again and reports it
         if pass_state.direct or pass_state.refresh or not steady.matches(observed, self._brakes.brake(key)):
             return None
-        pass_state.steady = (version, steady)
+        # The newer observation is equal, and its parts are those that the readers keep: the older ones can go.
+        pass_state.steady = (version, replace(steady, observed=observed))
         self._observer.unchanged(key, observed.now)
         within = pass_state.next_pass_within
         return NextPass(
@@ -321,8 +321,8 @@ class Reconciler:
         elif not (outcomes or pass_state.direct or pass_state.refresh):
             policy = self._settings.waiver_policy
             steady = steady_state.steady(resource, observed, assessed, todo, reported, judged.brake, policy)
-            lean = None if steady is None else self._specs.lean(steady)
-            pass_state.steady = None if lean is None else (resource.resource_version, lean)
+            kept = None if steady is None else lean(steady)
+            pass_state.steady = None if kept is None else (resource.resource_version, kept)
         for event in reported.events:
             await self._events.emit(acted.resource, event.kind, event.reason, event.note, "Reconcile")
         return after_report(resource, reported, pass_state.next_pass_within, pass_state.ready, due_in)

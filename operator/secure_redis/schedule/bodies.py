@@ -1,12 +1,14 @@
 """What the schedule compares of an object's body. What it keeps: `kube.resource_bodies`."""
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from secure_redis.api import names
+from secure_redis.api.sharing import Shared
 
 Body = Mapping[str, Any]
+
+_shared: Final = Shared(64)  # nearly all resources have the same marks
 
 
 def fingerprint(body: Body) -> tuple[Any, ...]:
@@ -29,9 +31,3 @@ def marks(body: Body) -> frozenset[str]:
     claim = (meta.get("annotations") or {}).get(names.OPERATOR)
     finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
     return _shared(frozenset(finalizers if claim is None else {*finalizers, claim}))
-
-
-@lru_cache(maxsize=64)
-def _shared(found: frozenset[str]) -> frozenset[str]:
-    """Return one and the same object for equal marks: nearly all resources have the same."""
-    return found

@@ -3,17 +3,18 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from secure_redis.api.reasons.catalogue import REASONS, reasons_on
 from secure_redis.api.reasons.reason import ConditionType
+from secure_redis.api.sharing import Shared
 from secure_redis.api.status import UNDER_WAY, ComplianceStatus, EndpointStatus, Status
 
 _TRANSPORT_RULES: Final = frozenset(
     rule for reason in reasons_on(ConditionType.TRANSPORT_SECURED) for rule in REASONS[reason].rules
 )
 _RULES_OF: Final = {str(reason): row.rules for reason, row in REASONS.items()}
+_shared: Final = Shared(1024)  # most resources are in one of few states, of 2.7 KiB each
 
 
 @dataclass(slots=True)
@@ -89,12 +90,6 @@ def _findings(compliance: ComplianceStatus) -> list[tuple[str, str, float]]:
         ("Advice", "Info", float(compliance.advice)),
         *((result, severity, float(number)) for (result, severity), number in sorted(counted.items())),
     ]
-
-
-@lru_cache(maxsize=1024)
-def _shared(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return one and the same object for equal values: most resources are in one of few states (2.7 KiB each)."""
-    return value
 
 
 def _timestamp(value: str | None) -> float | None:

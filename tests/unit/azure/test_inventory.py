@@ -54,6 +54,18 @@ async def test_a_list_is_read_again_when_it_is_too_old(world: World, inventory: 
     assert facts.redis_version == "7"
 
 
+async def test_a_newer_list_replaces_only_what_changed(world: World, inventory: Inventory[Redis]) -> None:
+    both = {name: cache_body(name) for name in ("orders", "sessions")}
+    newer = [both["orders"], cache_body("sessions", redisVersion="7")]
+    world.script.on("GET", ALL, says({"value": list(both.values())}), says({"value": newer}))
+    before = [await inventory.cache(IDENTITY, cache_id(name), max_age=60) for name in both]
+    world.clock.now += 61
+    after = [await inventory.cache(IDENTITY, cache_id(name), max_age=60) for name in both]
+    assert len(world.script.calls("GET")) == 2
+    assert after[0] is before[0], "resources at rest keep it too"
+    assert after[1] != before[1]
+
+
 async def test_one_identitys_list_never_serves_another(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body()]}), DENIED)
     world.script.on("GET", SHOP, DENIED)

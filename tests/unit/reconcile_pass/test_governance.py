@@ -24,7 +24,7 @@ from secure_redis.reconciler.observe.governance import (
 )
 from secure_redis.reconciler.pass_state import PassState
 from tests.builders.passes import PROVISION, cache, resource
-from tests.builders.world import AUTHENTICATION, IDENTITY, NOW
+from tests.builders.world import AUTHENTICATION, CACHE_ID, IDENTITY, NOW
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Authorization/locks/read")
 BUSY = Unknown(Reason.AZURE_ERROR, "busy")
@@ -167,6 +167,16 @@ def test_two_resources_of_one_identity_share_and_two_identities_do_not() -> None
     assert world.look(memory=PassState()).locks == ()
     assert world.azure.asked == []
     assert world.look(memory=PassState(), identity=OperatorIdentity()).locks != ()
+
+
+def test_equal_answers_about_two_caches_are_kept_once() -> None:
+    locks = []
+    for name in ("orders", "baskets"):
+        world = World()
+        world.azure.answers["locks"] = (LockFacts(name="all", level="CanNotDelete", scope=CACHE_ID),)
+        locks.append(world.complete(resource({"resourceID": f"{CACHE_ID}-{name}"})).locks)
+    assert isinstance(locks[0], tuple)
+    assert locks[0] is locks[1]
 
 
 def test_no_power_no_read() -> None:

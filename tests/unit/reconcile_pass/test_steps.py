@@ -1,6 +1,7 @@
 """A pass enters each step once and in order; what it writes is reported to the schedule at once."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from secure_redis.domain.plan.namespace_limits import NamespaceLimits
 from secure_redis.domain.plan.outcomes import Done, Failed
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report import report
+from secure_redis.reconciler import reconcile
 from secure_redis.reconciler.act import Performed
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
@@ -174,18 +176,24 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
     await world.reconciler.run_pass(KEY, before, "Edit")
     monkeypatch.setattr(steady_state, "steady", lambda *_: Steady())
     monkeypatch.setattr(world.reconciler, "_write_status", unchanged)
-    monkeypatch.setattr(world.reconciler._specs, "lean", lambda steady: steady)
+    monkeypatch.setattr(reconcile, "lean", lambda steady: steady)
     await world.reconciler.run_pass(KEY, before, "Clock")
     world.steps.clear()
     found = await world.reconciler.check_steady(KEY, "7")
     assert found is not None
     assert (found.after, found.result) == (300.0, "success")
     assert world.steps == ["observe", "unchanged"]
+    kept = world.reconciler._pass_states[KEY].steady
+    assert kept is not None
+    assert kept[1].observed is world.observation, "the older one would be a second copy of what the readers keep"
     assert world.attributed == [True, True, False]  # the Activity Log is read by whole passes only
 
 
+@dataclass
 class Steady:
-    resource, next_pass_in = None, 300.0
+    resource = None
+    next_pass_in = 300.0
+    observed: Observation | None = None
 
     def matches(self, *_: Any) -> bool:
         return True

@@ -14,6 +14,7 @@ from zlib import crc32
 from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.sharing import Shared
 from secure_redis.api.spec.spec import Mode
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.governance.activity_log import Activity
@@ -54,6 +55,8 @@ _LOG: Final = "changes"
 _VAULT: Final = "vault_properties"  # kept by the vault's URI too: resources of one cache may name several
 
 Read = Callable[[], Awaitable[Any]]
+
+_shared: Final = Shared(256)  # most caches have the same policies and no locks
 
 
 class ReadAssignments(Protocol):
@@ -210,7 +213,7 @@ class GovernanceReader:
         finally:
             place.reading.discard(kind)
         at = self._monotonic()
-        place.answers[kind] = _Answer(value, at, at + self._keep(value, cache, kind))
+        place.answers[kind] = _Answer(_shared(value), at, at + self._keep(value, cache, kind))
 
     def _keep(self, value: Any, cache: CacheID, kind: str) -> float:
         """Return the seconds until it is read again. What a missing right hides is as lasting as an answer."""

@@ -10,7 +10,6 @@ from urllib.request import getproxies
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from azure.core.pipeline.policies import (
-    AsyncRetryPolicy,
     ContentDecodePolicy,
     CustomHookPolicy,
     HeadersPolicy,
@@ -30,6 +29,7 @@ from secure_redis.azure.core.policies import (
     CorrelationPolicy,
     Gate,
     HostGuard,
+    NoRetries,
     OnRequest,
     Policies,
     is_write,
@@ -241,7 +241,7 @@ class Transport:
             *([ContentDecodePolicy()] if decode else []),
             guard,
             CorrelationPolicy(),
-            AsyncRetryPolicy(retry_total=0),  # takes the SDKs' retry options out of the request; repeats nothing
+            NoRetries(),
             *([authentication] if authentication is not None else []),
             CustomHookPolicy(),
             gate,

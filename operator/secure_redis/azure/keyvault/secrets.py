@@ -30,7 +30,7 @@ from secure_redis.azure.core.failures import (
     write_failure,
 )
 from secure_redis.azure.core.lists import EndlessList, Page, walk
-from secure_redis.azure.core.policies import CorrelationPolicy
+from secure_redis.azure.core.policies import CorrelationPolicy, NoRetries
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.keyvault.listing import Items, Listed, Listing
 from secure_redis.azure.keyvault.versions import (
@@ -432,7 +432,7 @@ class Vaults:
             api_version=API_VERSION,
             transport=self._transport.http,
             verify_challenge_resource=True,
-            retry_total=0,
+            retry_policy=NoRetries(),
             permit_redirects=False,
             per_call_policies=[self._transport.vault_guard(url), CorrelationPolicy()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication

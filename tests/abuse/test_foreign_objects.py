@@ -112,6 +112,7 @@ async def test_secrets_of_others_are_not_kept(admin: Api, control_plane: Cluster
     watches = SecretWatches(client, secrets.store, wake, cluster_wide=False)
     try:
         watches.serve(owner)
+        watches.all_introduced()
         await watches.start()
         watches.set_namespaces({SHOP})
         async with asyncio.timeout(PATIENCE):

@@ -49,6 +49,19 @@ class PassEvents:
         self._watches = watches
         self._metrics.watch_waiting(collected_in_loop(lambda: schedule.waiting))
 
+    def introduced(self, body: Body) -> None:
+        """A list showed the resource. The watch delivers it later."""
+        self._members.put(body)
+        for watches in self._watches:
+            if isinstance(watches, SecretWatches):
+                watches.introduce(body)
+
+    def all_introduced(self) -> None:
+        """The list has ended."""
+        for watches in self._watches:
+            if isinstance(watches, SecretWatches):
+                watches.all_introduced()
+
     def delivered(self, kind: str | None, body: Body) -> None:
         """The watch of resources delivered an event."""
         if kind != "DELETED":

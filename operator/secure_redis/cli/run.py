@@ -331,9 +331,8 @@ class _Process:
             self._kopf_api.configuration,
             self._namespaces,
             self._served,
-            self._members,
             self._streams,
-            events.delivered,
+            events,
         )
         watching = asyncio.create_task(watch.run(), name="watch resources")
         stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")

@@ -12,11 +12,11 @@ from kubernetes.aio.client.configuration import Configuration
 
 from secure_redis import controller
 from secure_redis.api import names
+from secure_redis.cli.pass_events import PassEvents
 from secure_redis.cli.served import Served
 from secure_redis.kube import paths
-from secure_redis.kube.client import KubeClient
+from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.streams import Streams
-from secure_redis.reconciler.namespace_limits import NamespaceMembers, count
 from secure_redis.telemetry.logs import stack
 
 Body = Mapping[str, Any]
@@ -28,7 +28,7 @@ _AT_ONCE: Final = 20  # events that are delivered without a break; each takes ab
 
 
 class ResourceWatch:
-    """The watch of resources in `namespaces` (empty: all). `delivered(kind, body)` is called in the passes' loop."""
+    """The watch of resources in `namespaces` (empty: all). `events` get what it finds, in the passes' loop."""
 
     def __init__(
         self,
@@ -36,17 +36,15 @@ class ResourceWatch:
         configuration: Configuration,
         namespaces: Sequence[str],
         served: Served,
-        members: NamespaceMembers,
         streams: Streams,
-        delivered: Callable[[str | None, Body], None],
+        events: PassEvents,
     ) -> None:
         self._client = client
         self._configuration = configuration
         self._namespaces = namespaces
         self._served = served
-        self._members = members
         self._streams = streams
-        self._delivered = delivered
+        self._events = events
 
     async def run(self) -> None:
         """Watch without end. Without the CRD or the rights it waits and does not crash."""
@@ -54,11 +52,28 @@ class ResourceWatch:
             if not await self._served.check(self._client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
-            await count(self._members, self._client, self._namespaces)
             for namespace in self._namespaces or (None,):
                 self._streams.expect(paths.resources(namespace), f"{names.KIND}s", namespace)
-            await self._run_kopf()
+            if await self._introduce():
+                await self._run_kopf()
             await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
+
+    async def _introduce(self) -> bool:
+        """Introduce every resource before the first pass. False: they could not be listed.
+
+        So the order of passes does not decide which resources are within the limits of a namespace, and which Secrets
+        are theirs.
+        """
+        try:
+            for namespace in self._namespaces or (None,):
+                async for page in self._client.pages(paths.resources(namespace)):
+                    for body in page.items:
+                        self._events.introduced(body)
+        except ApiFailure as failure:
+            _log.warning("waiting: resources cannot be listed", extra={"why": failure.message})
+            return False
+        self._events.all_introduced()
+        return True
 
     async def _run_kopf(self) -> None:
         events, flag = Events(asyncio.get_running_loop(), self._deliver), controller.StopFlag()
@@ -88,7 +103,7 @@ class ResourceWatch:
     def _deliver(self, kind: str | None, body: Body) -> None:
         namespace = body["metadata"]["namespace"] if self._namespaces else None
         self._client.history.observed(paths.resources(namespace), body["metadata"]["resourceVersion"])
-        self._delivered(kind, body)
+        self._events.delivered(kind, body)
 
 
 class Events:

@@ -6,7 +6,9 @@ document, which every authenticated identity may read (ClusterRole system:discov
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
 
 from secure_redis.api import names
 from secure_redis.api.status import Status
@@ -28,7 +30,7 @@ async def missing_fields(client: KubeClient) -> tuple[str, ...]:
     schemas = (document.get("components") or {}).get("schemas") or {}
     resource = next((schema for schema in schemas.values() if _is_resource(schema)), None)
     known = ((resource or {}).get("properties") or {}).get("status")
-    return tuple(sorted(_missing(_written(), known))) if known is not None else ("status",)
+    return tuple(sorted(_missing(_fields(Status), known))) if known is not None else ("status",)
 
 
 def _is_resource(schema: Schema) -> bool:
@@ -36,21 +38,15 @@ def _is_resource(schema: Schema) -> bool:
     return any(one.get("kind") == names.KIND and one.get("version") == names.VERSION for one in kinds)
 
 
-def _written() -> dict[str, Any]:
-    """Return every field of the status as nested names; a leaf is empty."""
-    document = Status.model_json_schema(by_alias=True, mode="serialization")
-    return _fields(document, document.get("$defs") or {})
-
-
-def _fields(schema: Schema, parts: Mapping[str, Schema]) -> dict[str, Any]:
-    if "$ref" in schema:
-        return _fields(parts[schema["$ref"].rpartition("/")[2]], parts)
+def _fields(annotation: Any) -> dict[str, Any]:
+    """Return every field of the models in a type as nested names; a leaf is empty."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.items()
+        return {field.serialization_alias or name: _fields(field.annotation) for name, field in fields}
     found: dict[str, Any] = {}
-    for inner in schema.get("anyOf") or ():
-        found |= _fields(inner, parts)
-    if isinstance(schema.get("items"), Mapping):
-        found |= _fields(schema["items"], parts)
-    return found | {name: _fields(inner, parts) for name, inner in (schema.get("properties") or {}).items()}
+    for inner in get_args(annotation):
+        found |= _fields(inner)
+    return found
 
 
 def _missing(required: Mapping[str, Any], known: Schema, at: str = "status") -> Iterator[str]:

@@ -45,6 +45,7 @@ class SecretWatches:
     `wake(key)` is called for the resources whose Secret changed (`SecretStore.resources_of`); not for the operator's
     own writes. Secrets of no resource are not kept and wake none. Where watching is not allowed, the store has no
     answers for that namespace and each pass reads; it is tried again every `denied_retry` seconds.
+    No stream begins before `all_introduced`, so that the first list shows whose Secrets are kept.
     """
 
     def __init__(
@@ -66,9 +67,18 @@ class SecretWatches:
         self._denied_retry = denied_retry
         self._jitter = jitter
         self._namespaces: set[str] = set()
+        self._introduced = asyncio.Event()
         self._listed: set[str | None] = set()
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._cluster: asyncio.Task[None] | None = None
+
+    def introduce(self, body: Mapping[str, Any]) -> None:
+        """Keep the Secrets that carry this resource's uid, until `serve` gives its whole body."""
+        self._store.introduce(key_of(body), body["metadata"]["uid"])
+
+    def all_introduced(self) -> None:
+        """Every resource that exists now was introduced: the streams may begin."""
+        self._introduced.set()
 
     def serve(self, body: Mapping[str, Any]) -> None:
         """Keep the Secrets of this resource from now on."""
@@ -115,6 +125,7 @@ class SecretWatches:
 
     async def _follow(self, namespace: str | None) -> None:
         """List, then watch from there, for ever. While out of step (or not allowed), each pass reads."""
+        await self._introduced.wait()
         pause, version, path = 1.0, "", paths.secrets(namespace)
         self._client.streams.expect(path, "Secrets", namespace)
         while True:
@@ -143,9 +154,7 @@ class SecretWatches:
                     pause = min(pause * 2, 60.0)
 
     async def _relist(self, namespace: str | None) -> str:
-        """List the Secrets page by page, after the resources, so that it is known whose are kept."""
-        if namespace not in self._listed:
-            await self._introduce(namespace)
+        """List the Secrets page by page."""
         known = self._store.versions(namespace)
         self._store.relist(namespace)
         path, version, present = paths.secrets(namespace), "", set[Place]()
@@ -164,15 +173,6 @@ class SecretWatches:
                 self._wake(key)
         self._listed.add(namespace)
         return version
-
-    async def _introduce(self, namespace: str | None) -> None:
-        try:
-            async for page in self._client.pages(paths.resources(namespace), metadata_only=True):
-                for item in page.items:
-                    self._store.introduce(key_of(item), item["metadata"]["uid"])
-        except ApiFailure as failure:
-            if failure.status != 404:  # without the CRD there are none
-                raise ApiFailure(0, failure.reason, failure.message, failure.retry_after) from None
 
     def _take(self, kind: str, body: dict[str, Any]) -> None:
         meta = body["metadata"]

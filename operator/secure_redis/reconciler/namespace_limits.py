@@ -1,29 +1,19 @@
 """Keeps which resources each namespace has, and which of them are beyond its limits."""
 
-import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 from secure_redis.api.resource import Key, key_of
 from secure_redis.domain.plan.namespace_limits import Member, NamespaceLimits, beyond
-from secure_redis.kube import paths
-from secure_redis.kube.client import ApiFailure, KubeClient
-
-_log = logging.getLogger(__name__)
 
 
 class NamespaceMembers:
-    """Gets every body of the watch before its pass, and forgets resources that are gone."""
+    """Gets every resource before the first pass, and each body of the watch; forgets resources that are gone."""
 
     def __init__(self, limits: NamespaceLimits) -> None:
         self._limits = limits
         self._members: dict[str, dict[str, Member]] = {}
         self._beyond: dict[str, dict[str, str]] = {}  # by namespace and name: why it is not served
-
-    @property
-    def counts(self) -> bool:
-        """Whether there is any limit."""
-        return self._limits.any
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Take a resource as it is now."""
@@ -61,16 +51,3 @@ class NamespaceMembers:
             members = self._members[key.namespace].values()
             judged = self._beyond[key.namespace] = beyond(members, self._limits)
         return judged.get(key.name)
-
-
-async def count(members: NamespaceMembers, client: KubeClient, namespaces: Sequence[str]) -> None:
-    """Count every resource before the first pass, so that the order of passes does not decide which are served."""
-    if not members.counts:
-        return
-    try:
-        for namespace in namespaces or (None,):
-            async for page in client.pages(paths.resources(namespace)):
-                for item in page.items:
-                    members.put(item)
-    except ApiFailure as failure:
-        _log.info("resources were not counted before the first passes", extra={"why": failure.message})

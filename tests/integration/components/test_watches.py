@@ -78,6 +78,7 @@ async def secrets(counted: KubeClient) -> Secrets:
 @pytest.fixture
 async def watches(counted: KubeClient, secrets: Secrets, woken: Woken) -> AsyncIterator[SecretWatches]:
     watching = SecretWatches(counted, secrets.store, woken, denied_retry=0.2, jitter=lambda seconds: seconds)
+    watching.all_introduced()
     yield watching
     await watching.stop()
 
@@ -176,6 +177,7 @@ async def test_one_stream_for_the_cluster_where_that_is_allowed(
     secrets = Secrets(client)
     watching = SecretWatches(client, secrets.store, woken)
     try:
+        watching.all_introduced()
         await watching.start()
         await until(lambda: secrets.store.synced("any-namespace"))
         owner = make()
@@ -192,6 +194,7 @@ async def test_switched_off_nothing_is_watched(
     counted: KubeClient, secrets: Secrets, woken: Woken, counting: Counting, bound: str
 ) -> None:
     watching = SecretWatches(counted, secrets.store, woken, mode=WatchMode.NONE)
+    watching.all_introduced()
     await watching.start()
     watching.set_namespaces({bound})
     assert await secrets.read(bound, "orders") is None

@@ -1,5 +1,7 @@
 """The configuration file: what is legal, and how an illegal one is reported."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,17 @@ def test_an_invalid_bundle_is_reported(tmp_path: Path) -> None:
     bundle.write_text("not a certificate")
     with pytest.raises(InvalidConfig, match="caBundle"):
         config.tls()
+
+
+def test_the_collector_runs_once_all_is_imported(file: Path) -> None:
+    file.write_text("leaderElection: {enabled: false}")
+    program = (
+        "import gc, sys; from secure_redis.cli.main import main;"
+        "main(['run', '--config', sys.argv[1], '--check'], standalone_mode=False);"
+        "print(gc.isenabled(), gc.get_threshold()[0] > 700, gc.get_freeze_count() > 10_000)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "True True True"
 
 
 def test_the_command_line(file: Path) -> None:

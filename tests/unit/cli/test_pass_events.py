@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.cli.pass_events import PassEvents
+from secure_redis.domain.plan.namespace_limits import NamespaceLimits
+from secure_redis.kube.secret_store import SecretStore
+from secure_redis.kube.watches import SecretWatches
+from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import NextPass, ReadyReport
 from secure_redis.schedule.schedule import Trigger
 from secure_redis.telemetry import logs
@@ -132,3 +137,18 @@ async def test_what_a_pass_wrote_is_measured(spec: dict[str, Any], interval: flo
     body["metadata"] = {"resourceVersion": "8"}
     events.written(ORDERS, body)
     assert metrics.registry.get_sample_value("secureredis_status_condition", {**labels, "status": "True"}) == 1
+
+
+async def test_an_introduced_resource_counts_and_its_secrets_are_kept() -> None:
+    members, store = NamespaceMembers(NamespaceLimits(resources=1)), SecretStore()
+    events = PassEvents(Metrics(), members, None)  # type: ignore[arg-type]
+    watches = SecretWatches(None, store, lambda key: None)  # type: ignore[arg-type]
+    events.connect(None, None, (watches,))  # type: ignore[arg-type]
+    for name, created in (("later", "2026-01-02T00:00:00Z"), ("orders", "2026-01-01T00:00:00Z")):
+        meta = {"namespace": "shop", "name": name, "uid": f"uid-{name}", "creationTimestamp": created}
+        events.introduced({"metadata": meta, "spec": {}})
+    assert members.beyond_limits(ORDERS) is None
+    assert members.beyond_limits(Key("shop", "later")) is not None
+    owner = {"kind": names.KIND, "name": "orders", "uid": "uid-orders", "controller": True}
+    owners = [{**owner, "apiVersion": names.API_VERSION}]
+    assert store.wants({"namespace": "shop", "name": "former", "ownerReferences": owners})

@@ -1,7 +1,7 @@
 """The served schema against what the operator writes: a CRD that lacks a field is found by that field's name."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +81,21 @@ async def test_a_newer_one_and_one_that_keeps_everything_are_none(shipped: dict[
 
 async def test_without_a_status_there_is_nothing_it_knows() -> None:
     assert await missing(None) == ("status",)
+
+
+def paths_of(schema: dict[str, Any], at: str = "status") -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Every field of a schema, with the mapping that holds it and its name there."""
+    inner = schema.get("items", schema).get("properties") or {}
+    for name, field in inner.items():
+        yield f"{at}.{name}", inner, name
+        yield from paths_of(field, f"{at}.{name}")
+
+
+async def test_each_single_field_is_missed(shipped: dict[str, Any]) -> None:
+    whole = copy.deepcopy(shipped)
+    every = list(paths_of(whole))
+    assert {path.count(".") for path, _, _ in every} >= {1, 2, 3}
+    for path, holder, name in every:
+        field = holder.pop(name)
+        assert await missing(whole) == (path,)
+        holder[name] = field

@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError, model_validator
 from secure_redis.api.spec.spec import Profile
 from secure_redis.azure.core.clouds import CLOUDS, Cloud
 from secure_redis.azure.core.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
-from secure_redis.azure.core.transport import trust
 from secure_redis.cli.config_base import Part, Seconds, Text, Texts
 from secure_redis.cli.config_defaults import DefaultSettings
 from secure_redis.cli.config_grants import Grant
@@ -25,6 +24,7 @@ from secure_redis.domain.plan.brakes import BrakeLimits
 from secure_redis.domain.plan.types import Settings
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
+from secure_redis.probe.trust import verifying
 from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.schedule.backoff import Backoff
 
@@ -297,7 +297,7 @@ class Config(Part):
 
         """
         try:
-            return trust(self.ca_bundle)
+            return verifying(self.ca_bundle)
         except (OSError, ssl.SSLError) as error:
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""The trust of the probes: the system's roots and, where one is configured, the operator's own CA file."""
+"""The trust in Azure and Redis: the system's roots and, where one is configured, the operator's own CA file."""
 
 import ssl
 from functools import lru_cache
@@ -6,8 +6,9 @@ from pathlib import Path
 
 
 def verifying(ca_file: str | None, *, name: bool = True) -> ssl.SSLContext:
-    """Give a client context of at least TLS 1.2 that verifies the chain and, if `name`, that it is for the host.
+    """Give the client context of at least TLS 1.2 that verifies the chain and, if `name`, that it is for the host.
 
+    It is shared, so nobody changes it.
     `ca_file`: PEM roots besides the system's; read again when the file changed. Raises OSError (also as SSLError) if it
     cannot be used.
     """
@@ -30,7 +31,7 @@ def observing() -> ssl.SSLContext:
 
 @lru_cache(maxsize=4)
 def _verifying(ca_file: str | None, changed: int, name: bool) -> ssl.SSLContext:
-    # Kept: reading the system's roots takes 10 to 20 ms each time.
+    # Kept: the system's roots take 10 to 20 ms and 0.85 MiB each time.
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)

@@ -1,6 +1,7 @@
 """The operator's room `azure` through the real SDKs against the Azure simulator."""
 
 import socket
+import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +24,7 @@ from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.rate_limits import RateLimits
 from secure_redis.azure.core.resource_manager import ResourceManager
-from secure_redis.azure.core.transport import Timeouts, Transport, trust
+from secure_redis.azure.core.transport import Timeouts, Transport
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
@@ -163,7 +164,7 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
     transport = Transport(
         cloud,
         RateLimits(clock),
-        tls=trust(str(simulator.endpoints.ca_file), only=True),
+        tls=ssl.create_default_context(cafile=simulator.endpoints.ca_file),
         resolver=ToLoopback(),
         timeouts=Timeouts(connect=5, read=1, total=20),
     )

@@ -1,5 +1,6 @@
 """What led rotation needs of Azure: a key regenerated once, a version marked, and what is known when it goes wrong."""
 
+import ssl
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ from sandbox.azure.seeds import seeds
 from sandbox.azure.state.faults import Fault, Trouble
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.rate_limits import RateLimits
-from secure_redis.azure.core.transport import Transport, trust
+from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
@@ -187,7 +188,7 @@ class _Nowhere(AbstractResolver):
 async def test_without_a_connection_nothing_was_done(owner: Site, address: str | None) -> None:
     await owner.caches.read(owner.identity, owner.cache)  # the token is there: it is the cache's own call that fails
     cloud = owner.transport.cloud
-    tls = trust(str(owner.control.endpoints.ca_file), only=True)
+    tls = ssl.create_default_context(cafile=owner.control.endpoints.ca_file)
     async with Transport(cloud, RateLimits(owner.clock), tls=tls, resolver=_Nowhere(address)) as elsewhere:
         caches = Caches(elsewhere, owner.credentials)
         outcome = await caches.regenerate_key(owner.identity, owner.cache, Slot.PRIMARY)

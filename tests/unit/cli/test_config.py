@@ -1,10 +1,13 @@
 """The configuration file: what is legal, and how an illegal one is reported."""
 
+import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import trustme
 from click.testing import CliRunner
 
 from secure_redis.api.reasons.reason import Reason
@@ -17,6 +20,7 @@ from secure_redis.cli.main import main
 from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.grants import Power, VaultTarget, refuse
 from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.probe.trust import verifying
 
 WHOLE = """
 cloud: {name: AzureChina}
@@ -170,6 +174,26 @@ def test_an_invalid_bundle_is_reported(tmp_path: Path) -> None:
     bundle.write_text("not a certificate")
     with pytest.raises(InvalidConfig, match="caBundle"):
         config.tls()
+
+
+def test_azure_and_redis_share_one_tls_context(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    for config in (Config(), Config.model_validate({"caBundle": str(bundle)})):
+        context = config.tls()
+        assert context is config.tls() is verifying(config.ca_bundle)
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+        assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+        without_name = verifying(config.ca_bundle, name=False)
+        assert (without_name.verify_mode, without_name.check_hostname) == (ssl.CERT_REQUIRED, False)
+        assert context.check_hostname, "the probe's context is another one"
+    before, roots = context, len(context.get_ca_certs())
+    other = tmp_path / "other.pem"
+    other.write_text(bundle.read_text() + trustme.CA().cert_pem.bytes().decode())
+    os.utime(other, ns=(0, 0))  # another time than the first file's, whatever the clock's steps are
+    other.replace(bundle)
+    assert config.tls() is not before
+    assert len(config.tls().get_ca_certs()) == roots + 1
 
 
 def test_the_collector_runs_once_all_is_imported(file: Path) -> None:

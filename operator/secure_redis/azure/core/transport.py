@@ -87,23 +87,6 @@ def through_proxy() -> bool:
     return any(scheme != "no" for scheme in getproxies())
 
 
-def trust(ca_file: str | None = None, *, only: bool = False) -> ssl.SSLContext:
-    """Make TLS settings: at least TLS 1.2, the system's roots plus those in `ca_file` (PEM), or with `only` just those.
-
-    Raises:
-        OSError: `ca_file` cannot be read.
-        ssl.SSLError: it holds no certificate.
-
-    """
-    if only and ca_file is None:
-        raise ValueError("'only' needs a CA file: without roots nothing can be verified")
-    context = ssl.create_default_context(cafile=ca_file if only else None)
-    if ca_file is not None and not only:
-        context.load_verify_locations(cafile=ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
 class Transport:
     """One aiohttp session, one set of budgets. Open it as a context manager inside the running loop.
 
@@ -116,7 +99,7 @@ class Transport:
         cloud: Cloud,
         budgets: RateLimits,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext,
         fence: Callable[[], None] = lambda: None,
         on_request: OnRequest = _nothing,
         connections: int = 64,
@@ -146,7 +129,7 @@ class Transport:
         for library in ("azure", "msal"):
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections, resolver=self._resolver),
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=self._connections, resolver=self._resolver),
             auto_decompress=False,  # BoundedResponse does it, and counts
             response_class=BoundedResponse,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -48,6 +48,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         injected,
         large,
         latency,
+        peer,
         probes,
         rollout,
         rotation,
@@ -75,6 +76,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         "footprint": footprint,
         "image": image,
         "counts": counts,
+        "peer": peer,
     }
     for name, group in groups.items():
         if name in options.groups:

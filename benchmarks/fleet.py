@@ -1,7 +1,7 @@
 """Validate resources, each with a cache of one of the services and a vault secret of its own."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -137,24 +137,31 @@ async def set_interval(kube: KubeClient, documents: Sequence[Mapping[str, Any]],
     await all_of(one(document["metadata"]) for document in documents)
 
 
-async def await_all_ready(kube: KubeClient, count: int, *, seconds: float) -> None:
-    """Wait until a watch reports so many resources Ready for their generation.
+async def await_all_ready(
+    kube: KubeClient,
+    count: int,
+    *,
+    seconds: float,
+    path: str = RESOURCES,
+    is_ready: Callable[[dict[str, Any]], bool] = ready,
+) -> None:
+    """Wait until a watch reports so many resources Ready for their generation; or the objects at `path`, `is_ready`.
 
     Raises:
         TimeoutError: naming how many are.
 
     """
-    listed = await kube.list(RESOURCES)
-    done = {body["metadata"]["uid"] for body in listed.items if ready(body)}
+    listed = await kube.list(path)
+    done = {body["metadata"]["uid"] for body in listed.items if is_ready(body)}
     printed = 0
 
     async def follow() -> None:
         nonlocal printed
         version = listed.resource_version
         while len(done) < count:
-            async for kind, body in kube.watch(RESOURCES, resource_version=version):
+            async for kind, body in kube.watch(path, resource_version=version):
                 version = body["metadata"]["resourceVersion"]
-                if kind == "MODIFIED" and ready(body):
+                if kind == "MODIFIED" and is_ready(body):
                     done.add(body["metadata"]["uid"])
                     if len(done) // 250 > printed:
                         printed = len(done) // 250

@@ -111,6 +111,7 @@ def _report_cold(
         ("tokens", calls.tokens, 2 * identities),
         ("firewall rules", calls.children, 0),
         ("writes", calls.writes, 0),
+        ("discovery", calls.discovery, 0),
         ("others", calls.other, 0),
     ):
         figures.report(f"cold start: Azure calls: {name}", kind, "requests", target=target)

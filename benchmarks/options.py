@@ -2,14 +2,17 @@
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
 GROUPS = (
     *("latency", "cold", "steady", "rollout", "rotation", "injected"),
     *("assess", "auditors", "probes", "foreign", "scrapes", "failover", "services", "start", "footprint", "image"),
-    "counts",
+    *("counts", "peer"),
 )
 
 
+CRDS: Final = "deploy/crds/bundle.yaml"  # External Secrets keeps them there
 _PER_NAMESPACE = 100  # resources: the shipped limit
 
 
@@ -41,6 +44,8 @@ class Options:
     strict: bool = False  # a missed target fails the run
     keep_counts: bool = False  # the counts of this run are those that later ones are compared with
     spy: str = ""  # a directory: py-spy's profiles of the operator go there
+    peer: Path | None = None  # the binary of the peer that the operator is compared with
+    peer_crds: Path | None = None  # the peer's CRDs
 
     def spread(self, count: int) -> "Options":
         """Return the options with enough namespaces for `count` resources, and two vaults each."""
@@ -53,7 +58,8 @@ def from_environment() -> Options:
 
     `BENCH_SCALE`: resources (1000). `BENCH_QUICK=1`: two intervals, ten samples, one rotation. `BENCH_ONLY`:
     groups, with commas. `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_STRICT`,
-    `BENCH_KEEP_COUNTS` and `BENCH_SPY`: see the options of these names.
+    `BENCH_KEEP_COUNTS`, `BENCH_SPY`, `BENCH_PEER` and `BENCH_PEER_CRDS`: see the options of these names. Without
+    `BENCH_PEER` the group `peer` is left out.
 
     Raises:
         SystemExit: one of them is not legal.
@@ -61,11 +67,15 @@ def from_environment() -> Options:
     """
     quick = _set("BENCH_QUICK")
     scale = os.environ.get("BENCH_SCALE", "1000")
-    groups = tuple(part for part in os.environ.get("BENCH_ONLY", "").split(",") if part) or GROUPS
+    peer, peer_crds = _peer()
+    asked = tuple(part for part in os.environ.get("BENCH_ONLY", "").split(",") if part)
+    groups = asked or tuple(group for group in GROUPS if group != "peer" or peer)
     if not scale.isdecimal() or int(scale) < 20:
         raise SystemExit(f"BENCH_SCALE must be a number of resources, 20 or more; it is {scale!r}")
     if unknown := set(groups) - set(GROUPS):
         raise SystemExit(f"BENCH_ONLY knows {', '.join(GROUPS)}; not {', '.join(sorted(unknown))}")
+    if "peer" in groups and peer is None:
+        raise SystemExit("The group peer needs BENCH_PEER, the path of a peer's binary")
     options = Options(
         resources=int(scale),
         samples=10 if quick else 50,
@@ -84,8 +94,24 @@ def from_environment() -> Options:
         strict=_set("BENCH_STRICT"),
         keep_counts=_set("BENCH_KEEP_COUNTS"),
         spy=os.environ.get("BENCH_SPY", ""),
+        peer=peer,
+        peer_crds=peer_crds,
     )
     return options.spread(options.resources)
+
+
+def _peer() -> tuple[Path | None, Path | None]:
+    """Return the peer's binary and its CRDs. These are looked for beside the binary, as in its source tree."""
+    binary = os.environ.get("BENCH_PEER", "")
+    if not binary:
+        return None, None
+    path = Path(binary).resolve()
+    if not path.is_file() or not os.access(path, os.X_OK):
+        raise SystemExit(f"BENCH_PEER must be the path of a program; {binary!r} is none")
+    crds = Path(os.environ.get("BENCH_PEER_CRDS") or path.parent / CRDS).resolve()
+    if not crds.is_file():
+        raise SystemExit(f"BENCH_PEER_CRDS must be the path of a YAML file with the peer's CRDs; {str(crds)!r} is none")
+    return path, crds
 
 
 def _set(name: str) -> bool:

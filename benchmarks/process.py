@@ -1,4 +1,4 @@
-"""The operator as a process: its memory, its processor time and its own counters."""
+"""A program as a process: its memory and its processor time; of the operator, its own counters too."""
 
 import os
 import re
@@ -23,14 +23,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class OperatorProcess:
-    """A running operator, whose metrics are served on `port`."""
+class Process:
+    """A running program."""
 
-    def __init__(self, child: Child, port: int) -> None:
+    def __init__(self, child: Child) -> None:
         self.child = child
-        self.port = port
-        # setpriv, sh and the namespace's launcher each become the next program: one process id from first to last.
-        wait_for(self._became_operator, 30, "the operator's process to start")
 
     @property
     def pid(self) -> int:
@@ -49,6 +46,19 @@ class OperatorProcess:
         """Return the processor time so far, user and system, of all threads."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def _status(self, name: str) -> float:
+        return resident(self.pid, name)
+
+
+class OperatorProcess(Process):
+    """A running operator, whose metrics are served on `port`."""
+
+    def __init__(self, child: Child, port: int) -> None:
+        super().__init__(child)
+        self.port = port
+        # setpriv, sh and the namespace's launcher each become the next program: one process id from first to last.
+        wait_for(self._became_operator, 30, "the operator's process to start")
 
     def passes(self) -> float:
         """Return how many passes have ended so far."""
@@ -72,9 +82,6 @@ class OperatorProcess:
     def _became_operator(self) -> bool:
         self.child.check()
         return b"secure_redis" in Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
-
-    def _status(self, name: str) -> float:
-        return resident(self.pid, name)
 
 
 def resident(pid: int, name: str = "VmRSS") -> float:

@@ -18,11 +18,11 @@ _AROUND = re.compile(
 _SECRET = re.compile(r"^/secrets/[^/]+(?P<rest>/.*)?$")
 
 
-def operators(cluster: Cluster, since: int) -> list[AuditEvent]:
-    """Return the operator's requests after an audit position, without its Lease and its watches."""
+def operators(cluster: Cluster, since: int, user: str = OPERATOR_USER) -> list[AuditEvent]:
+    """Return the operator's requests (or another user's) after an audit position, without its Lease and its watches."""
     return cluster.audit_events(
         since=since,
-        user=OPERATOR_USER,
+        user=user,
         where=lambda event: event.resource != "leases" and event.verb != "watch",
     )
 
@@ -37,6 +37,7 @@ class AzureCalls:
     """Requests to Azure by kind."""
 
     tokens: int
+    discovery: int  # questions about an authority, before a token: the operator asks none
     list_pages: int  # of caches; refused ones are counted too: a resource waited for them
     list_keys: int
     versions: int  # checks of one secret, and pages of a vault's list of secrets
@@ -53,6 +54,7 @@ class AzureCalls:
         """Return all but the challenges and the reads of governance."""
         return (
             self.tokens
+            + self.discovery
             + self.list_pages
             + self.list_keys
             + self.versions
@@ -82,6 +84,8 @@ def _kind(request: LoggedRequest) -> str:
         return "versions" if path.endswith(("/versions", "/secrets")) else "values"
     if path.endswith("/token"):
         return "tokens"
+    if path.endswith(("/discovery/instance", "/openid-configuration")):
+        return "discovery"
     if path.endswith("/listkeys"):
         return "list_keys"
     if path.endswith(("/providers/microsoft.cache/redis", "/providers/microsoft.cache/redisenterprise")):

@@ -28,10 +28,13 @@ RESOURCES = "/apis/secureredis.io/v1alpha1/securerediscaches"
 
 
 @contextmanager
-def stage(hosts: Path, *, redis: bool, workloads: bool = False, pods: bool = False) -> Iterator[World]:
+def stage(
+    hosts: Path, *, redis: bool, workloads: bool = False, pods: bool = False, chart: bool = True
+) -> Iterator[World]:
     """Run a world on its own control plane, without an operator, until the end of the block.
 
-    `workloads`: the chart gives the rights on them. `pods`: a node runs their pods as processes.
+    `workloads`: the chart gives the rights on them. `pods`: a node runs their pods as processes. `chart=False`: without
+    the chart, whose policies would judge a peer's writes too.
     """
     with tempfile.TemporaryDirectory(prefix="secure-redis-bench-") as scratch:
         directory = Path(scratch)
@@ -39,7 +42,7 @@ def stage(hosts: Path, *, redis: bool, workloads: bool = False, pods: bool = Fal
         with ControlPlane(directory / "control-plane") as plane:
             install_crds(Api(plane.cluster))
             world = World(directory / "world", plane.cluster, redis=redis, hosts=hosts)
-            world.start()
+            world.start(chart=chart)
             node: Child | None = None
             try:
                 if workloads or pods:

@@ -147,13 +147,14 @@ async def test_secrets_that_copy_the_uid_are_bounded_and_reported(
 async def test_the_secrets_of_resources_that_are_not_known_yet_are_found_by_their_uid(
     make: Callable[..., SecureRedisCache], secrets: Secrets, watches: SecretWatches, counting: Counting
 ) -> None:
-    """After a start, the watch may begin before the resources are delivered."""
+    """After a start, the watch may begin before the resources are delivered, but not before one list shows them."""
     owner = make()
     namespace = owner.key.namespace
     labels = {**PUBLIC, names.CACHE_LABEL: owner.key.name}
     for name in ("orders", "former"):
         made = await secrets.create(owner, CreateSecret(name, {}, labels, {names.SECRET_UID: owner.uid}))
         assert isinstance(made, SecretFacts)
+    watches.introduce({"metadata": {"namespace": namespace, "name": owner.key.name, "uid": owner.uid}})
     await watches.start()
     watches.set_namespaces({namespace})
     await until(lambda: secrets.store.synced(namespace))

@@ -93,7 +93,7 @@ bench: ## Measure speed and size, and compare with the targets (about 45 minutes
 	@$(PY) -m benchmarks
 
 .PHONY: bench-counts
-bench-counts: ## Compare what a resource costs in requests and bytes with the kept counts (3 minutes; KEEP=1: keep these)
+bench-counts: ## Compare the requests, bytes and allocations of a resource with the kept counts (3 minutes; KEEP=1: keep these)
 	@$(PY) -m sandbox.prepare
 	@BENCH_ONLY=counts BENCH_STRICT=1 BENCH_KEEP_COUNTS=$(KEEP) $(PY) -m benchmarks
 

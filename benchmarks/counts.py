@@ -1,7 +1,7 @@
-"""What a resource costs in requests and bytes, compared with the counts that were kept.
+"""What a resource costs in requests, bytes and allocations, compared with the counts that were kept.
 
-They depend on no machine: how often the operator calls Azure and the API server, and how many bytes it writes. A rise
-is a missed target, and `make bench-counts` fails with it.
+They depend on no machine: how often the operator calls Azure and the API server, how many bytes it writes, and what it
+allocates (`allocations`). A rise is a missed target, and `make bench-counts` fails with it.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import fleet, requests
+from benchmarks import allocations, fleet, requests
 from benchmarks.figures import Figures, say
 from benchmarks.kube import client
 from benchmarks.options import Options
@@ -44,6 +44,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
                 target=kept[service].get(name, 0.0),
                 compared_to="the kept count; make bench-counts KEEP=1 keeps this one",
             )
+    allocations.measure(figures, keep=options.keep_counts)
 
 
 def _run(hosts: Path, service: Service) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """The observation that the benchmarks assess: a safe Premium cache in which everything was read."""
 
+import json
 from datetime import datetime
+from typing import Any
 
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.domain.observe.endpoint import EndpointFacts
@@ -15,19 +17,25 @@ from tests.builders.storage import account, encryption
 from tests.builders.world import CACHE_ID, NOW
 
 
+def body(namespace: str = "shop", name: str = "orders") -> dict[str, Any]:
+    """Return a pure auditor with a waiver, as the API server delivers it."""
+    document = {
+        "metadata": {"namespace": namespace, "name": name, "uid": f"{namespace}-{name}", "resourceVersion": "1"},
+        "spec": {
+            "resourceID": CACHE_ID,
+            "waivers": [{"rule": "R3", "reason": "one region", "owner": "shop", "expires": "2027-01-01"}],
+        },
+    }
+    return dict(json.loads(json.dumps(document)))  # no text in it is shared
+
+
 def resource() -> SecureRedisCache:
     """Return a pure auditor with a waiver and a declared firewall rule."""
-    rule = {"name": "office", "startIP": "203.0.113.0", "endIP": "203.0.113.255"}
-    parsed = parse(
-        {
-            "metadata": {"namespace": "shop", "name": "orders", "uid": "u", "resourceVersion": "1"},
-            "spec": {
-                "resourceID": CACHE_ID,
-                "network": {"firewallRules": [rule]},
-                "waivers": [{"rule": "R3", "reason": "one region", "owner": "shop", "expires": "2027-01-01"}],
-            },
-        }
-    )
+    declared = body()
+    declared["spec"]["network"] = {
+        "firewallRules": [{"name": "office", "startIP": "203.0.113.0", "endIP": "203.0.113.255"}]
+    }
+    parsed = parse(declared)
     if not isinstance(parsed, SecureRedisCache):
         raise TypeError(parsed.message)
     return parsed

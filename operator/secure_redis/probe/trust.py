@@ -8,7 +8,7 @@ from pathlib import Path
 def verifying(ca_file: str | None, *, name: bool = True) -> ssl.SSLContext:
     """Give the client context of at least TLS 1.2 that verifies the chain and, if `name`, that it is for the host.
 
-    It is shared, so nobody changes it.
+    It is shared: no caller may change it.
     `ca_file`: PEM roots besides the system's; read again when the file changed. Raises OSError (also as SSLError) if it
     cannot be used.
     """

@@ -1,17 +1,20 @@
 """Series that are computed at each rendering: those of the resources, and those of the kept observations."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from secure_redis.api.resource import Key
 from secure_redis.telemetry.resource_state import ResourceState
 
 _PER_RESOURCE: Final = ("namespace", "name")
 _STATUSES: Final = ("True", "False", "Unknown")
+
+_Series = tuple[tuple[str, ...], float]  # the values of the labels, and the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ _VALUES: Final = (
 )
 
 
+def _family(name: str, documentation: str, labels: tuple[str, ...], series: Iterable[_Series]) -> Metric:
+    """Return a family whose series are made while it is rendered: as objects they take four times their text."""
+    family = GaugeMetricFamily(name, documentation, labels=labels)
+    samples = (Sample(name, dict(zip(labels, values, strict=True)), value) for values, value in series)
+    family.samples = cast("list[Sample]", samples)
+    return family
+
+
 class ResourceCollector(Collector):
     """Builds the series of resources when they are rendered: keeping a gauge's children costs 22 KiB a resource.
 
@@ -89,47 +100,46 @@ class ResourceCollector(Collector):
         self._resources = resources
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the current series."""
-        yield from self._conditions()
-        yield self._findings()
-        for value in _VALUES:
-            family = GaugeMetricFamily(value.name, value.documentation, labels=_PER_RESOURCE)
-            for key, state in list(self._resources.items()):
-                found = value.of(state)
-                if found is not None:
-                    family.add_metric((key.namespace, key.name), found)
-            yield family
-
-    def _conditions(self) -> tuple[Metric, Metric]:
-        condition = GaugeMetricFamily(
+        """Yield the families. Their series are made one by one while they are rendered."""
+        yield _family(
             "secureredis_status_condition",
             "1 for the status (True, False, Unknown) a condition of a resource has, else 0.",
-            labels=(*_PER_RESOURCE, "type", "status"),
+            (*_PER_RESOURCE, "type", "status"),
+            self._conditions(),
         )
-        waived = GaugeMetricFamily(
+        yield _family(
             "secureredis_condition_waived",
             "1 while a condition of a resource is False only because of findings that its waivers accept; else absent.",
-            labels=(*_PER_RESOURCE, "type"),
+            (*_PER_RESOURCE, "type"),
+            (((*key, kind), 1.0) for key, state in self._states() for kind in state.waived_conditions),
         )
-        for key, state in list(self._resources.items()):
-            where = (key.namespace, key.name)
-            for kind, status in state.conditions or ():
-                for value in _STATUSES:
-                    condition.add_metric((*where, kind, value), float(status == value))
-            for kind in state.waived_conditions:
-                waived.add_metric((*where, kind), 1.0)
-        return condition, waived
-
-    def _findings(self) -> Metric:
-        findings = GaugeMetricFamily(
+        yield _family(
             "secureredis_findings",
             "Rules that a resource does not pass, by result (Fail, Advice, Unknown, Waived) and severity.",
-            labels=(*_PER_RESOURCE, "result", "severity"),
+            (*_PER_RESOURCE, "result", "severity"),
+            (
+                ((*key, result, severity), number)
+                for key, state in self._states()
+                for result, severity, number in state.findings
+            ),
         )
-        for key, state in list(self._resources.items()):
-            for result, severity, number in state.findings:
-                findings.add_metric((key.namespace, key.name, result, severity), number)
-        return findings
+        for value in _VALUES:
+            yield _family(value.name, value.documentation, _PER_RESOURCE, self._values(value.of))
+
+    def _states(self) -> Iterator[tuple[Key, ResourceState]]:
+        yield from list(self._resources.items())
+
+    def _conditions(self) -> Iterator[_Series]:
+        for key, state in self._states():
+            for kind, status in state.conditions or ():
+                for value in _STATUSES:
+                    yield (*key, kind, value), float(status == value)
+
+    def _values(self, of: Callable[[ResourceState], float | None]) -> Iterator[_Series]:
+        for key, state in self._states():
+            found = of(state)
+            if found is not None:
+                yield tuple(key), found
 
     def describe(self) -> Iterable[Metric]:
         """Return the names for the registry, without the resources."""

@@ -1,5 +1,6 @@
 """Metrics: what a status says, and nothing of what is gone."""
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import aiohttp
@@ -80,6 +81,31 @@ def test_equal_states_are_kept_once() -> None:
         state.take_over(WHOLE.model_copy(deep=True))
     assert states[0].conditions is states[1].conditions
     assert states[0].findings is states[1].findings
+
+
+def test_the_text_of_many_series_is_one_family() -> None:
+    metrics = Metrics()
+    for number in range(700):
+        metrics.report(Key("shop", f"orders-{number}"), WHOLE, 300)
+    text = metrics.render(["secureredis_status_condition"]).decode()
+    lines = text.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("#")] == ["HELP", "TYPE"]
+    assert len(lines) == 2 + 700 * len(WHOLE.conditions) * 3 > 3000, "they are rendered in more than one part"
+    assert len(set(lines)) == len(lines)
+    assert text.endswith("\n")
+
+
+def test_a_rendering_takes_little_more_memory_than_its_text() -> None:
+    metrics = Metrics()
+    for number in range(1000):
+        metrics.report(Key("shop", f"orders-{number}"), WHOLE, 300)
+    tracemalloc.start()
+    try:
+        length = sum(len(family.text) for family in tuple(metrics.families()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * length
 
 
 def test_an_endpoint_has_its_times() -> None:
@@ -226,5 +252,5 @@ def test_a_resource_that_is_added_meanwhile_ends_no_rendering() -> None:
             return super().__getattribute__(name)
 
     table[ORDERS] = Growing()
-    families = list(ResourceCollector(table).collect())
+    families = [(family.name, list(family.samples)) for family in ResourceCollector(table).collect()]
     assert len(table) > len(families)

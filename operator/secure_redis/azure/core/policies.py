@@ -98,7 +98,7 @@ class NoRetries(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
 
     def __init__(self) -> None:
         super().__init__(retry_total=0)
-        # The SDK copies nearly 500 codes for each pipeline, so for each vault of each identity: 33 KiB.
+        # The SDK copies nearly 500 codes for each pipeline, so for each vault of each identity: 16 KiB.
         self._retry_on_status_codes = set()
 
 

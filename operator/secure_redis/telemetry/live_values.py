@@ -28,7 +28,7 @@ _LONGEST_VALUE: Final = 8192
 _SPELLED: Final = 512  # how much of a value is looked for in other spellings too: of a token, its shape is known
 _MOST_VALUES: Final = 32  # of one resource
 _MOST_RESOURCES: Final = 10_000
-_MOST_GRAMS: Final = 10_000  # of all indexes, about 160 bytes each; two keys have 500, the tokens of an identity 5,000
+_MOST_GRAMS: Final = 20_000  # of all indexes, about 160 bytes each; two keys have 500, the tokens of an identity 5,000
 _KEEP_SECONDS: Final = 2 * 3600.0
 _LONGEST_TEXT: Final = 20_000
 _ROUNDS: Final = 3  # percent-encoded JSON in JSON, and one more
@@ -54,10 +54,18 @@ class _Values:
     until: dict[str, float] = field(default_factory=dict, repr=False)
 
 
+@dataclass(slots=True)
+class _Index:
+    """Where each gram stands in which spelling of which value, for the values `of`."""
+
+    of: set[str] = field(default_factory=set, repr=False)
+    grams: dict[str, tuple[str, int]] = field(default_factory=dict, repr=False)
+
+
 # The resource ("namespace/name") whose pass runs in this task.
 _resource: ContextVar[str | None] = ContextVar("live_values_of", default=None)
 _registry: OrderedDict[str, _Values] = OrderedDict()
-_indexes: OrderedDict[str, Mapping[str, tuple[str, int]]] = OrderedDict()
+_indexes: OrderedDict[str, _Index] = OrderedDict()  # the one that was used last is the last
 _clock: Callable[[], float] = time.monotonic
 
 
@@ -77,11 +85,8 @@ def remember(value: str) -> None:
         while len(_registry) > _MOST_RESOURCES:
             _indexes.pop(_registry.popitem(last=False)[0], None)
     _registry.move_to_end(resource)
-    known = value in values.until
     values.until.pop(value, None)  # the newest use is the last
     values.until[value] = _clock() + _KEEP_SECONDS
-    if not known:
-        _indexes.pop(resource, None)
     while len(values.until) > _MOST_VALUES:
         del values.until[next(iter(values.until))]
         _indexes.pop(resource, None)
@@ -106,25 +111,29 @@ def mask(text: str) -> str:
 
 
 def _index(resource: str) -> Mapping[str, tuple[str, int]]:
-    """Return where each gram stands in which spelling of which value."""
+    """Return where each gram stands in which spelling of which value. Only the spellings of new values are made."""
     values, now = _registry[resource], _clock()
-    expired = [value for value, until in values.until.items() if until < now]
-    for value in expired:
+    for value in [value for value, until in values.until.items() if until < now]:
         del values.until[value]
-    index = _indexes.get(resource)
-    if index is None or expired:
-        index = {}
-        for value in values.until:
-            for spelled in _spellings(value):
-                last = len(spelled) - _GRAM
-                for at in {*range(0, last + 1, _STRIDE), last} if last >= 0 else ():
-                    gram = spelled[at : at + _GRAM]
-                    if len(set(gram)) >= _FEWEST_DIFFERENT:
-                        index.setdefault(gram, (spelled, at))
-        _indexes[resource] = index
-        while len(_indexes) > 1 and sum(map(len, _indexes.values())) > _MOST_GRAMS:
+        _indexes.pop(resource, None)
+    index = _indexes.setdefault(resource, _Index())
+    _indexes.move_to_end(resource)
+    if new := values.until.keys() - index.of:
+        for value in new:
+            _add(index.grams, value)
+        index.of |= new
+        while len(_indexes) > 1 and sum(len(one.grams) for one in _indexes.values()) > _MOST_GRAMS:
             _indexes.popitem(last=False)
-    return index
+    return index.grams
+
+
+def _add(grams: dict[str, tuple[str, int]], value: str) -> None:
+    for spelled in _spellings(value):
+        last = len(spelled) - _GRAM
+        for at in {*range(0, last + 1, _STRIDE), last} if last >= 0 else ():
+            gram = spelled[at : at + _GRAM]
+            if len(set(gram)) >= _FEWEST_DIFFERENT:
+                grams.setdefault(gram, (spelled, at))
 
 
 def _spellings(value: str) -> Iterator[str]:

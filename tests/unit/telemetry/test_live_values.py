@@ -159,8 +159,31 @@ def test_what_is_kept_is_bounded() -> None:
     for number in range(100, 300):
         live_values.enter(f"shop/{number}")
         live_values.mask("text")
-    assert 1 < len(live_values._indexes) < 100
-    assert sum(map(len, live_values._indexes.values())) <= live_values._MOST_GRAMS
+    assert 1 < len(live_values._indexes) < 200
+    assert sum(len(index.grams) for index in live_values._indexes.values()) <= live_values._MOST_GRAMS
+
+
+def test_the_index_of_a_resource_that_is_in_use_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    spellings = live_values._spellings
+
+    def counted(value: str) -> Iterator[str]:
+        made.append(value)
+        return spellings(value)
+
+    monkeypatch.setattr(live_values, "_spellings", counted)
+    live_values.enter("shop/used")
+    live_values.remember(KEY)
+    live_values.mask("text")
+    live_values.remember(KEY[::-1])
+    for number in range(200):
+        live_values.enter(f"shop/{number}")
+        live_values.remember(f"{number:03}{KEY}")
+        live_values.mask("text")
+        live_values.enter("shop/used")
+        assert MASK in live_values.mask(f"<{KEY[::-1]}>")
+    assert len(live_values._indexes) < 200
+    assert [made.count(KEY), made.count(KEY[::-1])] == [1, 1]
 
 
 def test_one_large_index_is_kept_alone() -> None:

@@ -12,7 +12,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[Refused, ...]], ...] = (
     ),
     (
         "Mounts at or below a path",
-        "No `spec.workloads[].mountPath` may be one of these paths or lie below one, nor does a binding.",
+        "No `spec.workloads[].mountPath` and no path of a binding may be one of these paths or be below one.",
         MOUNT_TREES,
     ),
     ("Mounts at a path", "No `mountPath` may be exactly one of these paths. A path below is accepted.", MOUNT_POINTS),
@@ -25,10 +25,12 @@ _SECTIONS: tuple[tuple[str, str, tuple[Refused, ...]], ...] = (
 
 
 _INTRODUCTION = """\
-An injected variable or a mounted Secret must not change which code runs in a container, and no tool may copy a
-published Secret elsewhere by a label or an annotation that an author chose. A subdomain counts as its domain. The API
-server refuses these names (the CRD), the operator leaves them out, and the admission policies refuse them to the
-operator's own identity. Each name is a regular expression that matches a whole name.""".splitlines()
+You need this page when the API server or the operator refuses a variable, a mount path, a label or an annotation.
+
+An injected variable or a mounted Secret must not change which code runs in a container. No tool may copy a published
+Secret elsewhere because of a label or an annotation that an author chose. Three parts enforce this list: the API server
+refuses these names by the CRD, the operator leaves them out, and the admission policies refuse them to the operator's
+own identity. Each name is a regular expression that matches a whole name. A subdomain counts as its domain.""".splitlines()
 
 
 def page(head: Iterable[str]) -> str:
@@ -38,7 +40,7 @@ def page(head: Iterable[str]) -> str:
         *_INTRODUCTION,
     ]
     for title, text, rows in _SECTIONS:
-        lines += ["", f"## {title}", "", text, "", "| names | what it would do | source |", "| --- | --- | --- |"]
+        lines += ["", f"## {title}", "", text, "", "| names | effect | source |", "| --- | --- | --- |"]
         lines += [
             f"| {'<br>'.join(f'`{_cell(name)}`' for name in row.patterns)} | {row.effect} | {row.source} |"
             for row in rows

@@ -30,7 +30,9 @@ You need this page when the API server or the operator refuses a variable, a mou
 An injected variable or a mounted Secret must not change which code runs in a container. No tool may copy a published
 Secret elsewhere because of a label or an annotation that an author chose. Three parts enforce this list: the API server
 refuses these names by the CRD, the operator leaves them out, and the admission policies refuse them to the operator's
-own identity. Each name is a regular expression that matches a whole name. A subdomain counts as its domain.""".splitlines()
+own identity.
+
+Each name is a regular expression that matches a whole name. A subdomain counts as its domain.""".splitlines()
 
 
 def page(head: Iterable[str]) -> str:

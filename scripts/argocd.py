@@ -21,9 +21,9 @@ HEAD = """# Generated from {folder} by scripts/argocd.py (`make docs`). Merge it
 #
 {note}"""
 NOTES = {
-    "argocd-cm.yaml": "# Findings and drift are reported in the health's message and leave it Healthy.\n",
-    "argocd-cm-strict.yaml": "# The variant: findings, drift and unsafe persistence make the resource Degraded, so\n"
-    "# the Application too. A sync of an unsafe cache then fails; consumers in later waves are not touched.\n",
+    "argocd-cm.yaml": "# The health's message reports findings and drift, and the resource stays Healthy.\n",
+    "argocd-cm-strict.yaml": "# In this variant, findings, drift and unsafe persistence make the resource Degraded, and so\n"
+    "# the Application. A sync of an unsafe cache then fails, and Argo CD does not apply consumers in later waves.\n",
 }
 
 

@@ -48,9 +48,9 @@ _HEADER = """\
 #
 #   kubectl apply --server-side -f examples/install/install.yaml
 #
-# Replace the image by the one you built first (there is no published one). Then let namespaces consent:
-# examples/namespace-consent.yaml. Apply a newer file over it to upgrade. To remove it, delete the resources first
-# (their finalizers need the operator), then `kubectl delete -f`: that removes the CRD, too.
+# Build an image first, because there is no published one, and replace the image by it. Then let namespaces consent with
+# examples/namespace-consent.yaml. To upgrade, apply a newer file. To remove the operator, first delete the resources,
+# because some have a finalizer that requires the operator. Then run `kubectl delete -f`, which also deletes the CRD.
 #
 # Generated from charts/secure-redis-operator by `make chart-docs`: do not edit.
 """

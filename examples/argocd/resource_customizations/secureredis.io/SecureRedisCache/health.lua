@@ -1,6 +1,6 @@
--- Health of a SecureRedisCache, which follows kstatus: Degraded only for Stalled, what no retry mends.
--- Findings, drift and unsafe persistence are told in the message and leave the resource Healthy, unless the next line says
--- otherwise (argocd-cm-strict.yaml does).
+-- Health of a SecureRedisCache. It follows kstatus: only Stalled is Degraded, because a person must act.
+-- The message reports findings, drift and unsafe persistence, and the resource stays Healthy. With the next line set to true
+-- (argocd-cm-strict.yaml), the resource is Degraded.
 local concernsDegrade = false
 local hs = { status = "Progressing", message = "Waiting for secure-redis-operator" }
 
@@ -31,7 +31,7 @@ local function is(kind, status)
   return conditions[kind] ~= nil and conditions[kind].status == status
 end
 
--- A status of an older generation says nothing about what is declared now.
+-- A status of an older generation does not describe the current spec.
 if obj.status.observedGeneration ~= obj.metadata.generation then
   return hs
 end

@@ -1,4 +1,4 @@
--- States that nobody outside uses any key but that of the published Key Vault version; holds for this version only.
+-- States that no one outside uses another key than that of the published Key Vault version. Valid for this version only.
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}
 end

@@ -1,4 +1,4 @@
--- Stops every write, in Azure, Key Vault and Kubernetes.
+-- Stops every write in Azure, Key Vault and Kubernetes, except the status.
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}
 end

@@ -1,4 +1,4 @@
--- Any new value asks for a look. The resourceVersion is new at each press and needs no clock.
+-- Any new value requests a reconcile. The resourceVersion is new at each click and requires no clock.
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}
 end

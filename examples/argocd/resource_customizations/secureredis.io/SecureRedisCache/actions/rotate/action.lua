@@ -1,4 +1,4 @@
--- Any new value asks for one rotation, which waits for approval, overlap and pods as always: this is never an emergency.
+-- Any new value requests one rotation. It waits for approval, overlap and pods, and is never an emergency.
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}
 end

@@ -22,8 +22,8 @@ HEAD = """# Generated from {folder} by scripts/argocd.py (`make docs`). Merge it
 {note}"""
 NOTES = {
     "argocd-cm.yaml": "# The health's message reports findings and drift, and the resource stays Healthy.\n",
-    "argocd-cm-strict.yaml": "# In this variant, findings, drift and unsafe persistence make the resource Degraded, and so\n"
-    "# the Application. A sync of an unsafe cache then fails, and Argo CD does not apply consumers in later waves.\n",
+    "argocd-cm-strict.yaml": "# In this variant, findings, drift and unsafe persistence make the resource Degraded,\n"
+    "# and so the Application. A sync of an unsafe cache then fails, and Argo CD does not apply later waves.\n",
 }
 
 

@@ -99,7 +99,7 @@ def test_there_are_examples_to_check() -> None:
 
 
 def test_troubleshooting_leads_to_every_reason_that_requires_an_action() -> None:
-    asks = {str(reason) for reason, text in REASONS.items() if not text.remedy.startswith(("Nothing", "Wait"))}
+    asks = {str(reason) for reason, text in REASONS.items() if not text.remedy.startswith(("There is nothing", "Wait"))}
     targets = (token.attrGet("href") for token in tokens(ROOT / "docs/troubleshooting.md") if token.type == "link_open")
     linked = {Path(str(target)).stem for target in targets if str(target).startswith("reasons/")}
     assert asks - linked == {Reason.UNKNOWN, Reason.NOT_READY}  # its message is all that there is to say

@@ -26,7 +26,7 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.NEEDS_HUMAN,
     ),
     Reason.NAMESPACE_NOT_BOUND: row(
-        "The operator has no rights in this namespace: no one consented for it.",
+        "The operator has no permissions in this namespace, because its owner has not consented.",
         "Apply the RoleBinding that the message prints, or add the namespace to the chart's `namespaces`.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
@@ -39,7 +39,7 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.NOT_GRANTED: row(
         "The operator's configuration does not allow this use of the identity.",
-        "Ask who runs the operator for a grant (or a wider cap) that covers what the message names.",
+        "Ask the owner of the operator for a grant (or a wider cap) that covers what the message names.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.BLOCKS_READY | Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
@@ -51,7 +51,7 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.AZURE_UNREACHABLE: row(
         "Azure did not answer, or the answer could not be read.",
-        "Nothing if it passes; else check egress and proxy.",
+        "If it lasts, check egress and proxy.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.PASSING,
     ),
@@ -63,20 +63,20 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.AZURE_DENIED: row(
         "The identity lacks a role for the action that the message names.",
-        "Assign the role that the message names, by the command in it if there is one (docs/azure-roles.md); it takes "
-        "effect after minutes.",
+        "Assign the role that the message names, by the command in it if there is one (docs/azure-roles.md). It takes "
+        "effect after some minutes.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.MISSING_RIGHT | Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
     Reason.AZURE_ERROR: row(
         "Azure reports a fault of its own.",
-        "Nothing if it passes; else contact Azure support.",
+        "If it lasts, open a support request with Azure.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.PASSING,
     ),
     Reason.API_VERSION_NOT_SERVED: row(
-        "The cache's region does not serve the interface version (api-version) that this needs.",
-        "Remove the field that needs it, use another region, or wait until Azure serves the version there.",
+        "The cache's region does not serve the interface version (api-version) that this requires.",
+        "Remove the field that requires it, use another region, or wait until Azure serves the version there.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
     ),

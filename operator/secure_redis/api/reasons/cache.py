@@ -8,25 +8,25 @@ from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Tr
 
 CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.AVAILABLE: row("The cache serves under the host and port shown.", on={ConditionType.CACHE_AVAILABLE}),
-    Reason.NO_DRIFT: row("Azure is as declared.", on={ConditionType.DRIFT_DETECTED}),
+    Reason.NO_DRIFT: row("Azure has the values that the spec declares.", on={ConditionType.DRIFT_DETECTED}),
     Reason.DRIFTED: row(
-        "Fields in Azure differ from what is declared; status.drift lists them.",
+        "Fields in Azure differ from what the spec declares. `status.drift` lists them.",
         "Change it in Azure, change the spec, or let the operator correct it: mode Provision and spec.drift.correct.",
         on={ConditionType.DRIFT_DETECTED},
     ),
     Reason.CACHE_NOT_FOUND: row(
-        "There is no such cache, or its resource group is missing.",
+        "The cache or its resource group does not exist.",
         "Create it, or correct spec.resourceID. The mode Provision creates a cache, but no resource group.",
         on=ON_CACHE | ON_CREDENTIALS,
     ),
     Reason.CACHE_GONE: row(
         "The cache existed and was deleted in Azure. Its data is lost, so it is not created again by itself.",
-        "Delete and re-create this resource to have the cache created again.",
+        "To create the cache again, delete this resource and create it again.",
         on=ON_CACHE,
         traits=Trait.TERMINAL | Trait.BLOCKS_READY,
     ),
     Reason.CONFIRMING_ABSENCE: row(
-        "Azure answered 404 once; it is read again before it is believed.",
+        "Azure answered 404 once. The operator reads the cache again before it reports that the cache is missing.",
         "Wait.",
         on=ON_CACHE | {ConditionType.RECONCILING},
         traits=Trait.PROGRESS | Trait.PASSING,
@@ -67,8 +67,8 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.TERMINAL,
     ),
     Reason.PROVISIONING_FAILED: row(
-        "Azure accepted the change and failed to carry it out; the message names the result.",
-        "Correct what the message names; delete the failed cache in Azure if it remains.",
+        "Azure accepted the change and failed to make it. The message names the result.",
+        "Correct what the message names. If a failed cache remains in Azure, delete it.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE, ConditionType.DRIFT_DETECTED},
         traits=Trait.TERMINAL | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
     ),
@@ -79,18 +79,18 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.TERMINAL | Trait.NOT_REPEATED,
     ),
     Reason.RETIREMENT_ANNOUNCED: row(
-        "Microsoft retires the kind of the cache; the event names the day. `status.cache.retiresOn` keeps it.",
+        "Microsoft retires the service of the cache. The event and `status.cache.retiresOn` contain the day.",
         "Plan the move to Azure Managed Redis before that day. https://aka.ms/AzureCacheForRedisRetirement",
         traits=Trait.EVENT_ONLY,
     ),
     Reason.NAME_TAKEN: row(
         "The cache's name is in use somewhere in Azure, or was a short while ago.",
-        "Choose another name in a new resource, or wait if the cache was only just deleted.",
+        "Choose another name in a new resource. If the cache was deleted a short while ago, wait.",
         on=ON_CACHE,
         traits=Trait.TERMINAL | Trait.NOT_REPEATED,
     ),
     Reason.QUOTA_EXCEEDED: row(
-        "The subscription's quota or the region's capacity is used up.",
+        "The subscription has no quota left, or the region has no capacity left.",
         "Request more quota from Azure, or use another location or SKU.",
         on=ON_CACHE,
         traits=Trait.TERMINAL | Trait.NOT_REPEATED,
@@ -108,14 +108,14 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.PASSING,
     ),
     Reason.ADOPTION_REQUIRED: row(
-        "The cache exists and was not created by this resource, so nothing is changed.",
+        "The cache exists and this resource did not create it, so the operator changes nothing.",
         "Check status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
         on={ConditionType.READY, ConditionType.DRIFT_DETECTED},
         traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.ABOUT_CORRECTION,
     ),
     Reason.OWNED_BY_ANOTHER: row(
         "Another SecureRedisCache provisions this cache.",
-        "Use mode: Validate here; any number of resources may validate one cache.",
+        "Use `mode: Validate` here. Any number of resources can validate one cache.",
         on={ConditionType.READY},
         traits=Trait.TERMINAL | Trait.BLOCKS_READY,
     ),
@@ -125,46 +125,51 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
     ),
     Reason.WOULD_DISCONNECT: row(
-        "The correction would cut clients off, so it is not made.",
+        "The correction would disconnect clients, so the operator does not make it.",
         "Do first what the message names.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.DISRUPTION_NOT_ALLOWED: row(
-        "The correction would lose data or needs another cache, so it is not made without your consent.",
+        "The correction would restart the cache, disconnect clients, lose data or require another cache, so the "
+        "operator does not make it without your consent.",
         "Check `status.drift[].effect`, then annotate `secureredis.io/allow-disruption: <path>`, or change the spec.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.CONTESTED: row(
-        "A value was corrected twice and came back: another party sets it, so it is not changed.",
-        "Find out who (Activity Log), settle on one value, then change the spec or annotate `secureredis.io/refresh`.",
+        "The operator corrected a value twice, and the value came back. Another party sets it, so the operator leaves "
+        "it.",
+        "Find out who sets it (Activity Log) and agree on one value. Then change the spec or annotate "
+        "`secureredis.io/refresh`.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.CORRECTING: row(
-        "The next pass corrects a difference; the event names the effect.", "Nothing.", traits=Trait.EVENT_ONLY
+        "The operator corrects a difference in the next reconcile. The event names the effect.",
+        "There is nothing to do.",
+        traits=Trait.EVENT_ONLY,
     ),
     Reason.READ_ONLY: row(
-        "The operator's configuration has `brakes.readOnly`: nothing is written to Azure or Key Vault.",
+        "The operator's configuration has `brakes.readOnly`: the operator writes nothing to Azure or Key Vault.",
         "Set `brakes.readOnly` to false when the operator may write again.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,
     ),
     Reason.CAPPED: row(
-        "This hour's corrections or rotations are used up (`brakes` in the operator's configuration).",
-        "Wait: the operator continues by itself. Or raise `brakes.correctionsPerHour` or `brakes.rotationsPerHour`.",
+        "The operator made as many corrections or rotations as it may make in an hour (`brakes` in its configuration).",
+        "Wait: the operator continues by itself. If you cannot wait, raise the limit.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,
     ),
     Reason.MASS_DRIFT: row(
-        "So many resources need a correction at once that another cause is likely: all corrections stopped.",
+        "Many resources require a correction at the same time, so another cause is likely. All corrections stopped.",
         "Find out what changed (docs/operations.md), then set `brakes.release` to a new value.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION,
     ),
     Reason.FIRST_LOOK: row(
-        "The operator was upgraded: its first pass over the resource only reports.",
+        "The operator was upgraded. Its first reconcile of the resource only reports.",
         "Wait a minute.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,

@@ -49,7 +49,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "Does the cache exist and serve under the host and port shown?",
         "Azure reports it usable, and there is a route: public access, an approved private endpoint or a subnet.",
         "It is not there, is not usable, or nothing can reach it.",
-        "It could not be read.",
+        "The operator could not read it. The message gives the cause.",
     ),
     ConditionType.TRANSPORT_SECURED: ConditionText(
         "Does the cache accept TLS 1.2 or newer and nothing else?",
@@ -86,7 +86,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "Does Azure differ from what the spec declares?",
         "It does; `status.drift` lists each field with what it endangers, and the reason says why an allowed "
         "correction is not made. This is the abnormal state.",
-        "Azure is as declared.",
+        "Azure has the values that the spec declares.",
         "The cache could not be read. Unknown is never shown as no drift.",
     ),
     ConditionType.WORKLOADS_CURRENT: ConditionText(

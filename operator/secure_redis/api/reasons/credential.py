@@ -16,12 +16,12 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.AUTHENTICATION_DISABLED: row(
         "The cache requires no password at all (authnotrequired).",
-        "Enable authentication on the cache; no Secret is published for an open one.",
+        "Enable authentication on the cache. The operator publishes no Secret for a cache without a password.",
         on=ON_CREDENTIALS,
         traits=Trait.TERMINAL,
     ),
     Reason.VAULT_NOT_ALLOWED: row(
-        "The vault's host does not belong to the configured cloud; no token is sent to it.",
+        "The vault's host does not belong to the configured cloud. The operator sends no token to it.",
         "Correct spec.authentication.keyVault.uri.",
         on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
         traits=Trait.TERMINAL,
@@ -32,7 +32,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.VAULT_FORBIDDEN: row(
-        "The identity may not read (or write) the secret.",
+        "The identity has no permission to read (or write) the secret.",
         "Assign the role that the message names on the vault or the secret: PublishKey or Key Vault Secrets User to "
         "read, StoreKey to write, Rotate to rotate (docs/azure-roles.md).",
         on=ON_CREDENTIALS,
@@ -55,18 +55,18 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS,
     ),
     Reason.VAULT_SECRET_DISABLED: row(
-        "The secret's current version is disabled. An older one is never used instead.",
+        "The secret's current version is disabled. The operator never uses an older one instead.",
         "Enable it or set a new one.",
         on=ON_CREDENTIALS,
     ),
     Reason.VAULT_SECRET_EXPIRED: row(
-        "The secret's current version has expired. An older one is never used instead.",
+        "The secret's current version has expired. The operator never uses an older one instead.",
         "Set a new version.",
         on=ON_CREDENTIALS,
     ),
     Reason.VAULT_SECRET_NOT_YET_VALID: row(
-        "The secret's current version is not valid yet (nbf). An older one is never used instead.",
-        "Wait or correct it.",
+        "The secret's current version is not valid yet (nbf). The operator never uses an older one instead.",
+        "Wait until it is valid, or correct the date.",
         on=ON_CREDENTIALS,
     ),
     Reason.VAULT_SECRET_FOREIGN: row(
@@ -75,8 +75,8 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS,
     ),
     Reason.VAULT_SECRET_DELETED: row(
-        "The secret is soft-deleted; its name cannot be reused until it is recovered or purged.",
-        "Recover or purge it in Key Vault, or choose another secretName; the operator does neither.",
+        "The secret is soft-deleted. Its name cannot be used until it is recovered or purged.",
+        "Recover or purge it in Key Vault, or choose another secretName. The operator does neither.",
         on=ON_CREDENTIALS,
     ),
     Reason.KEY_MALFORMED: row(
@@ -92,7 +92,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.KEY_UNPROVEN: row(
         "Nothing shows that the vault value is a key of this cache, so it is not published.",
-        "Grant listKeys, open a route for AUTH, or have the secret tagged `ProviderAddress: <resourceID>`.",
+        "Grant listKeys, open a route for AUTH, or tag the secret `ProviderAddress: <resourceID>`.",
         on=ON_CREDENTIALS,
     ),
     Reason.STORING_KEY: row(
@@ -107,8 +107,9 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS,
     ),
     Reason.SECRET_TAMPERED: row(
-        "Another field manager changed the published Secret or the injected fields of a workload; the operator put it "
-        "right. The event names the entries and, where Kubernetes recorded it, the field manager.",
+        "Another field manager changed the published Secret or the injected fields of a workload; the operator "
+        "restored it. "
+        "The event names the entries and, where Kubernetes recorded it, the field manager.",
         "Find out who uses that field manager (the API server's audit log has the user), and stop it.",
         traits=Trait.EVENT_ONLY,
     ),
@@ -121,14 +122,14 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
     ),
     Reason.SECRET_FOREIGN: row(
-        "A Secret of that name exists and belongs to another owner; it is not changed.",
+        "A Secret of that name exists and belongs to another owner. The operator does not change it.",
         "Delete it or choose another spec.connection.secretName.",
         on=ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
     ),
     Reason.SECRET_IMMUTABLE: row(
-        "The Secret was made immutable and holds something else.",
-        "Delete it; it is then published again.",
+        "The Secret is immutable and contains something else.",
+        "Delete it. The operator then publishes it again.",
         on=ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.ABOUT_SECRET,
     ),
@@ -147,9 +148,9 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.SECRET_REFUSED: row(
         "The API server refused the Secret.",
-        "See the message: a quota or an admission rule.",
+        "Change what the message names: a quota or an admission rule.",
         on=ON_CREDENTIALS,
         traits=Trait.ABOUT_SECRET,
     ),
-    Reason.NAMESPACE_TERMINATING: row("The namespace is being deleted.", "Nothing.", on=ON_CREDENTIALS),
+    Reason.NAMESPACE_TERMINATING: row("The namespace is being deleted.", "There is nothing to do.", on=ON_CREDENTIALS),
 }

@@ -13,18 +13,20 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CACHE | ON_CREDENTIALS | JUDGED | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PROGRESS | Trait.PASSING | Trait.ROTATION_STEP,
     ),
-    Reason.READY: row("What the spec declares is in place for this generation.", on={ConditionType.READY}),
+    Reason.READY: row("Everything that the spec declares is in place for this generation.", on={ConditionType.READY}),
     Reason.NOT_READY: row(
-        "This could not be judged; the condition that the message names explains why.",
+        "The operator could not judge this. The condition that the message names explains why.",
         "Do what the message of that condition says.",
         on=JUDGED,
     ),
-    Reason.ASSESSED: row("The cache was read and judged; no Secret is declared.", on={ConditionType.READY}),
-    Reason.COMPLIANT: row("No rule of weight failed.", on={ConditionType.COMPLIANT}),
+    Reason.ASSESSED: row(
+        "The operator read and judged the cache. The spec declares no Secret.", on={ConditionType.READY}
+    ),
+    Reason.COMPLIANT: row("No rule of severity Medium or higher failed.", on={ConditionType.COMPLIANT}),
     Reason.PROGRESSING: row("Work is under way.", "Wait.", on=ON_CREDENTIALS, traits=Trait.PROGRESS),
     Reason.PAUSED: row(
-        "All writes are stopped by the annotation secureredis.io/paused.",
-        "Remove the annotation to go on.",
+        "The annotation secureredis.io/paused stops all writes.",
+        "To resume, remove the annotation.",
         on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PROGRESS | Trait.PASSING,
     ),
@@ -55,30 +57,33 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.EVENT_ONLY,
     ),
     Reason.UNKNOWN: row(
-        "It could not be read.",
-        "Read the message.",
+        "The operator could not read it. The message gives the cause.",
+        "Follow the message.",
         on=ON_CACHE | JUDGED | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PASSING | Trait.WORKLOAD_REFUSED,
     ),
     Reason.FINDINGS: row(
-        "Rules failed or could not be judged.", "See status.compliance.findings.", on={ConditionType.COMPLIANT}
+        "Security rules failed, or the operator could not judge them.",
+        "Fix each finding in `status.compliance.findings`.",
+        on={ConditionType.COMPLIANT},
     ),
     Reason.CONFIRMATION_REQUIRED: row(
-        "The cache would be deleted with its data; that must be confirmed by name.",
+        "The operator would delete the cache with its data. Someone must confirm that by the cache's name.",
         'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',
         on={ConditionType.READY},
     ),
     Reason.DELETION_UNKNOWN: row(
-        "The cache cannot be read, so it is not known what would be deleted.",
+        "The operator cannot read the cache, so it does not know what it would delete.",
         'Repair what the message names, or annotate `secureredis.io/abandon: "true"` to keep the cache.',
         on=ON_CACHE,
     ),
     Reason.ABANDONED: row(
-        "The deletion ended before its work was done; the cache, the Secret and the injections stay as they are.",
+        "The deletion ended before its work was done. The cache, the Secret and the injections stay as they are.",
         traits=Trait.EVENT_ONLY,
     ),
     Reason.RETAINED: row(
-        "The deletion had work to end, and the resource went; the cache was kept.", traits=Trait.EVENT_ONLY
+        "The operator finished the work of the deletion and kept the cache. The resource is deleted.",
+        traits=Trait.EVENT_ONLY,
     ),
     Reason.OPERATED_BY_ANOTHER: row(
         "Another install of the operator serves this resource; this one does not change it.",
@@ -90,27 +95,30 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "The annotation `secureredis.io/operator` names an install of the operator that does not run, so no operator "
         "observes the resource. This install does not change it, because the other one could come back.",
         "Make sure that the other install is gone for good, or never was. Then remove the annotation: "
-        "`kubectl annotate srcache NAME secureredis.io/operator-`. This install takes the resource up at once.",
+        "`kubectl annotate srcache NAME secureredis.io/operator-`. This install then serves the resource at once.",
         on=SAFETY,
     ),
     Reason.INTERNAL_ERROR: row(
-        "The operator met a fault of its own, or an answer that it does not expect. The message has the class of the "
-        "error. While it lasts, nothing is reported as safe.",
+        "The operator has a defect, or received an answer that it does not expect. The message contains the class of "
+        "the "
+        "error. While it lasts, the operator reports nothing as safe.",
         "Report it with the operator's log, which has where it happened (`failed unexpectedly`).",
         on=SAFETY,
         traits=Trait.WORKLOAD_REFUSED,
     ),
     Reason.PASS_DEADLINE: row(
-        "Azure, a vault, the endpoint or the API server answered too slowly for one pass, so what was left is not "
-        "known or was not written. The next pass goes on.",
-        "Nothing if it passes; else see `secureredis_azure_request_duration_seconds`, and check the vault.",
+        "Azure, a vault, the endpoint or the API server answered too slowly for one reconcile, so the rest is unknown "
+        "or "
+        "was not written. The next reconcile continues.",
+        "If it lasts, check the vault and the metric `secureredis_azure_request_duration_seconds`.",
         on=SAFETY,
         traits=Trait.PASSING | Trait.WORKLOAD_REFUSED,
     ),
     Reason.NOT_OBSERVED: row(
-        "No pass has observed the resource for three times its interval, and at least 15 minutes. What was known is "
-        "too old to count as safe.",
-        "Search the operator's log for the resource. `secureredis_namespace_passes_waiting` shows whether passes wait.",
+        "The operator has not observed the resource for three times its interval, and at least 15 minutes. The last "
+        "observation is too old to count as safe.",
+        "Search the operator's log for the resource. The metric `secureredis_namespace_passes_waiting` shows whether "
+        "reconciles wait.",
         on=SAFETY,
     ),
 }

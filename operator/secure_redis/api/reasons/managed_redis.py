@@ -8,7 +8,7 @@ from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Tr
 
 MANAGED_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.SERVICE_NOT_SUPPORTED_YET: row(
-        "The spec declares for a Microsoft.Cache/redisEnterprise what that service does not have.",
+        "The spec declares a setting that a Microsoft.Cache/redisEnterprise does not have.",
         "Remove the field that the message names.",
         on=ON_CACHE,
         traits=Trait.TERMINAL,
@@ -28,14 +28,12 @@ MANAGED_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.DATABASE_MISSING: row(
         "The cluster has no database named default, so there is nothing to connect to.",
-        "Create it: `az redisenterprise database create --cluster-name <name>`. The operator creates it only as a part "
-        "of a creation of its own.",
+        "Create it. The operator creates a database only as a part of its own creation of a cluster.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE, ConditionType.TRANSPORT_SECURED},
     ),
     Reason.PLAINTEXT_PROTOCOL: row(
         "The cluster's database speaks without TLS (clientProtocol Plaintext).",
-        "`az redisenterprise database update --cluster-name <name> --client-protocol Encrypted`; where Azure refuses "
-        "that, create another cluster and move. Clients must speak TLS first.",
+        "Move the clients to TLS first, then set the protocol. If Azure refuses that, create another cluster and move.",
         on={ConditionType.TRANSPORT_SECURED} | ON_CREDENTIALS,
         rules={"T3", "T4"},
     ),

@@ -8,7 +8,7 @@ from secure_redis.api.reasons.row import ReasonRow, Trait, row
 
 PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.PERSISTENCE_ENCRYPTED: row(
-        "What the cache persists is encrypted as declared; every link up to the key was checked.",
+        "The persisted data is encrypted as declared. The operator checked every link up to the key.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.PERSISTENCE_OFF: row(
@@ -28,13 +28,13 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_UNREAD: row(
-        "Azure did not report what was needed about the storage account or its key.",
-        "Wait for the next pass; if it lasts, inspect the account in Azure.",
+        "Azure did not report everything that the operator requires about the storage account or its key.",
+        "Wait for the next reconcile. If it lasts, inspect the account in Azure.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
     Reason.STORAGE_NOT_FOUND: row(
-        "The storage account is not there.",
+        "The storage account does not exist.",
         "Restore the account (Azure keeps deleted ones for 14 days), or name another one.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
@@ -63,32 +63,33 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_TRANSPORT_WEAK: row(
-        "The account takes HTTP, or a TLS version below 1.2.",
-        "Set `--https-only true --min-tls-version TLS1_2` on the account.",
+        "The account accepts HTTP, or a TLS version below 1.2.",
+        "Let the account accept HTTPS with TLS 1.2 or newer only.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_OPEN: row(
-        "The account serves what it decrypts: public blobs are allowed, or every network has access.",
-        "Set `--allow-blob-public-access false`, and with managed identity `--default-action Deny --bypass "
-        "AzureServices`.",
+        "The account is open: it allows public blobs, or every network has access.",
+        "Forbid public blobs. With a managed identity, deny other networks and let Azure services bypass the rule.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_ROLE_MISSING: row(
-        "The cache's identity may not write into the storage account yet, or it cannot be read whether it may.",
+        "The cache's identity has no permission to write into the storage account yet, or the operator cannot read "
+        "whether "
+        "it has.",
         "Assign Storage Blob Data Contributor on the account to the identity that the message names; where the "
         "operator may not see role assignments, annotate secureredis.io/confirm-storage-role: <account name>.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
     Reason.STORAGE_SECRET_MISSING: row(
-        "The Secret that should hold the connection string is not there.",
+        "The Secret for the connection string does not exist.",
         "Create it with type secureredis.io/storage-connection and the key connectionString.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
     Reason.STORAGE_SECRET_REFUSED: row(
         "The Secret does not hold an acceptable connection string of the declared account; nothing was sent.",
-        "Put in the connection string with an account key: `az storage account show-connection-string`.",
+        "Store the connection string with an account key, as `az storage account show-connection-string` prints it.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),

@@ -19,18 +19,18 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.ROTATION_SCHEDULED: row("The next rotation is due at status.rotation.dueAt.", traits=Trait.ROTATION_STATUS),
     Reason.ROTATION_READ_ONLY: row(
         "A rotation was requested, but the resource only reads the key from Key Vault.",
-        "Set authentication.keyVault.access: ReadWrite, or let whoever stores the key rotate it.",
+        "Set `authentication.keyVault.access: ReadWrite`, or let the party that stores the key rotate it.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.NOT_LEADING: row(
-        "The resource does not lead the cache, so it may neither store nor rotate the cache's keys.",
+        "The resource does not lead the cache, so it neither stores nor rotates the cache's keys.",
         "Set the cache's tag `secureredis-leader` to the value that the message names, or remove that tag where the "
         "resource owns the cache. Exactly one resource leads.",
         on=ON_CREDENTIALS,
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.GEO_REPLICATED: row(
-        "The cache is linked for geo-replication; its keys are not rotated.",
+        "The cache is linked for geo-replication, so the operator does not rotate its keys.",
         "Unlink the caches, rotate, and link them again; or rotate manually, one cache after the other.",
         traits=Trait.ROTATION_STATUS,
     ),
@@ -53,29 +53,30 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS | Trait.ABOUT_CORRECTION,
     ),
     Reason.HOLDERS_BEHIND: row(
-        "Pods may still hold the key that would be regenerated, so it is not.",
+        "Pods may still hold the key, so the operator does not regenerate it.",
         "Restart the pods that status.rotation.holders and status.workloads name, or list their workloads in "
         "spec.workloads.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.FORCE_NOT_ALLOWED: row(
-        "An emergency rotation that does not wait for pods was requested without the right to it.",
-        "It needs `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's configuration "
-        "(grants or caps); `emergency-<anything>` needs neither and waits for the pods.",
+        "Someone requested an emergency rotation that does not wait for pods, without the permission to do so.",
+        "It requires `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's "
+        "configuration "
+        "(grants or caps); a value that begins with `emergency-` requires neither and waits for the pods.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.REGENERATING: row(
-        "A key is being regenerated in Azure, or it is not known yet whether it was.",
-        "Wait; the key is checked again before the request is repeated.",
+        "Azure regenerates a key, or the operator does not know yet whether Azure did.",
+        "Wait. The operator checks the key again before it repeats the request.",
         traits=Trait.ROTATION_STEP | Trait.ROTATION_STATUS,
     ),
     Reason.KEY_NOT_ACCEPTED: row(
-        "The cache does not accept the regenerated key yet, so it is not stored.",
-        "Wait; Azure may take minutes. Consumers keep the other key, which is untouched.",
+        "The cache does not accept the regenerated key yet, so the operator does not store it.",
+        "Wait. Azure may require some minutes. Consumers keep the other key, which is unchanged.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.ROTATION_SUPERSEDED: row(
-        "Another party stored another key during the rotation; that key is used and the rotation ended.",
+        "Another party stored another key during the rotation. The operator uses that key and ended the rotation.",
         "Let exactly one tool rotate the key.",
         traits=Trait.ROTATION_STATUS,
     ),

@@ -7,7 +7,7 @@ from typing import Final
 
 from secure_redis.api.reasons.reason import ConditionType
 
-NOTHING_TO_DO: Final = "Nothing: this is the desired state."
+NOTHING_TO_DO: Final = "There is nothing to do: this is the desired state."
 # The conditions that judge a cache. Without one they refer to the condition that explains why.
 JUDGED: Final = frozenset(
     {

@@ -12,25 +12,27 @@ TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.NON_TLS_PORT_OPEN: row(
         "The non-TLS port is open, as Azure reports or as the probe found.",
-        "`az redis update --set enableNonSslPort=false`, or let the operator correct it.",
+        "Close the port, or let the operator correct it: mode Provision, and Security in spec.drift.correct.",
         on={ConditionType.TRANSPORT_SECURED},
         rules={"T1", "T4"},
     ),
     Reason.MINIMUM_TLS_TOO_LOW: row(
         "The cache accepts TLS versions that are broken.",
-        "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
+        "Set the minimum TLS version to 1.2, or let the operator correct it: mode Provision, and Security in "
+        "spec.drift.correct.",
         on={ConditionType.TRANSPORT_SECURED},
         rules={"T2"},
     ),
     Reason.MINIMUM_TLS_UNSET: row(
-        "No minimum TLS version is set; what Azure then enforces is not shown by Azure.",
-        "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
+        "No minimum TLS version is set. Azure does not report which version it then enforces.",
+        "Set the minimum TLS version to 1.2, or let the operator correct it: mode Provision, and Security in "
+        "spec.drift.correct.",
         on={ConditionType.TRANSPORT_SECURED},
     ),
     Reason.TLS_TOO_OLD_ACCEPTED: row(
         "The probe found that the endpoint accepts TLS 1.0 or 1.1, whatever Azure reports.",
-        "`az redis update --set minimumTlsVersion=1.2`; if that is set already, find out what answers there: "
-        "a proxy, or another server under this name.",
+        "Set the minimum TLS version to 1.2. If it is set already, find out what answers there: a proxy, or "
+        "another server under this name.",
         on={ConditionType.TRANSPORT_SECURED},
         rules={"T5"},
     ),
@@ -48,7 +50,7 @@ TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.CERTIFICATE_EXPIRED: row(
         "The probe found a certificate that is no longer valid.",
-        "Azure renews its certificates by itself: find out what answers there, or raise it with Azure's support.",
+        "Azure renews its certificates by itself. Find out what answers there, or open a support request with Azure.",
         on={ConditionType.TRANSPORT_SECURED},
     ),
 }

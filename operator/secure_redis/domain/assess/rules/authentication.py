@@ -237,7 +237,8 @@ RULES = (
         ("monkey365 azure-cache-redis-access-policies-not-implemented",),
         strict=Severity.MEDIUM,
         why=(
-            "Data Owner, or permissions as wide, can flush the cache and read what belongs to others. Every assignment "
+            "Data Owner, or an equally wide permission, can flush the cache and read the data of others. Every "
+            "assignment "
             "of Managed Redis that was made without an accessString is as wide."
         ),
         reads=(
@@ -320,7 +321,7 @@ RULES = (
         "action), such as Reader",
         ("AzTS Azure_RedisCache_AuthZ_Grant_Min_RBAC_Access",),
         strict=Severity.LOW,
-        why=f"Each of them can read the key without Key Vault. More than {MOST_HOLDERS} are too many.",
+        why=f"Each of them can read the key without Key Vault. The rule accepts up to {MOST_HOLDERS}.",
         reads="the role assignments that apply at the cache, and what the roles permit",
         needs=("Microsoft.Authorization/roleAssignments/read", "Microsoft.Authorization/roleDefinitions/read"),
     ),

@@ -189,7 +189,7 @@ RULES = (
             "AzTS Azure_RedisCache_Audit_Enable_Diagnostics_Log",
         ),
         strict=Severity.MEDIUM,
-        why="After an incident it is not known who was connected.",
+        why="After an incident, no record shows who was connected.",
         reads="the diagnostic settings of the cache (Managed Redis: of its database, which has the logs)",
         needs=(READ_DIAGNOSTICS,),
     ),
@@ -201,7 +201,7 @@ RULES = (
         "upgrade the cache to Redis 6",
         ("PSRule AZR-000347", "CloudSploit redisVersion", "Datadog redis_not_updated_regularly"),
         strict=Severity.HIGH,
-        why="Older versions get no security updates and know no ACLs.",
+        why="Older versions receive no security updates and have no ACLs.",
         reads="the cache's (or the database's) redisVersion",
         needs=(READ_CACHE, READ_DATABASE),
     ),
@@ -245,7 +245,7 @@ RULES = (
         Severity.HIGH,
         by_service({Redis: on_redis(_state), ManagedRedis: on_cluster(_cluster_state)}),
         "read the cache's activity log in Azure and repair the cache",
-        why="It may still serve, and cannot be changed or patched.",
+        why="The cache may still serve, but Azure can neither change nor patch it.",
         reads=(
             "the cache's provisioningState (Managed Redis: provisioningState and resourceState of cluster and "
             "database); not applicable while Azure works on it"
@@ -259,7 +259,7 @@ RULES = (
         _locked,
         "set a CanNotDelete lock on the cache or its group (ReadOnly would also stop listing and rotating keys)",
         strict=Severity.MEDIUM,
-        why="One command deletes the cache and its data; the name is free for others then.",
+        why="One command deletes the cache and its data. Others can then use its name.",
         reads="the locks on the cache, its group and its subscription; not applicable with deletionPolicy Delete",
         needs=(READ_LOCKS,),
     ),
@@ -270,7 +270,7 @@ RULES = (
         on_database(_deferred),
         "set deferUpgrade to NotDeferred, once clients are tested with the newer version",
         strict=Severity.LOW,
-        why="Azure then upgrades Redis up to 90 days later than it could, and its corrections come as late.",
+        why="Azure then upgrades Redis up to 90 days later, and security fixes arrive equally late.",
         reads="deferUpgrade of the cluster's database `default`",
         needs=(READ_DATABASE,),
     ),
@@ -293,7 +293,7 @@ RULES = (
         _changed_by,
         "find out who else manages the cache, and let one of the two do it",
         strict=Severity.MEDIUM,
-        why="Two managers undo each other's work, and one of them may undo a safe setting.",
+        why="Two managers undo each other's work. One of them may undo a safe setting.",
         reads="the last three days of the activity log of the cache (and of a cluster's database); not applicable to "
         "mode Validate, or where the operator's configuration sets `activityLog.enabled: false`",
         needs=(READ_ACTIVITY,),

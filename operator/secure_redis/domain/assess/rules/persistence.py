@@ -199,8 +199,9 @@ RULES = (
         ),
         strict=Severity.HIGH,
         why=(
-            "An account key opens the whole account, cannot be narrowed, keeps the account's firewall open and stops "
-            "persistence when it is regenerated."
+            "An account key gives access to the whole account. Nothing can restrict it, the account's firewall must "
+            "stay open, "
+            "and persistence stops when the key is regenerated."
         ),
         reads="the cache's redisConfiguration; not applicable while nothing is persisted",
         needs=(READ_CACHE,),
@@ -231,8 +232,8 @@ RULES = (
         ),
         strict=Severity.CRITICAL,
         why=(
-            "Without the key the data cannot be read any more: a disabled, expired or purged key loses it. A "
-            "system-assigned identity goes with its resource."
+            "Without the key, no one can read the data: a disabled, expired or purged key loses it. Azure deletes a "
+            "system-assigned identity together with its resource."
         ),
         reads=(
             "the key of the storage account or cluster, and its vault; not applicable to a Microsoft-managed key, "
@@ -248,7 +249,7 @@ RULES = (
         Severity.HIGH,
         _tier,
         "scale the cache to Premium, or set spec.persistence.type to None",
-        why="A person relies on data that is stored nowhere; the operator writes nothing that would change it.",
+        why="Someone relies on data that is not stored anywhere. The operator does not change the tier.",
         reads="spec.persistence and the cache's sku; not applicable where the spec declares no persistence",
         needs=(READ_CACHE,),
     ),
@@ -260,8 +261,8 @@ RULES = (
         "set keyEncryptionKeyUrl to the URL of the key's newest version",
         strict=Severity.MEDIUM,
         why=(
-            "Azure documents versioned URLs only. Without a version it is not known which one encrypts the disks, nor "
-            "when it can be disabled."
+            "Azure documents versioned URLs only. Without a version, you cannot know which one encrypts the disks, "
+            "nor when you can disable it."
         ),
         reads="the cluster's keyEncryptionKeyUrl; not applicable to a Microsoft-managed key",
         needs=(READ_MANAGED,),
@@ -274,7 +275,7 @@ RULES = (
         "set keyEncryptionKeyUrl to the URL of the newest version (the switch is long and disturbs clients); keep the "
         "older version enabled until it is done",
         strict=Severity.MEDIUM,
-        why="Azure does not follow a rotation of the key: the disks stay encrypted with the older version.",
+        why="Azure does not follow a rotation of the key. The disks stay encrypted with the older version.",
         reads=(
             "the version in the cluster's keyEncryptionKeyUrl, and the key's newest version in the vault; not "
             "applicable to a Microsoft-managed key or to a URL without a version"

@@ -163,7 +163,7 @@ RULES = (
         "scale to Standard C1 or above, or Premium",
         ("PSRule AZR-000159", "Checkov CKV_AZURE_230"),
         strict=Severity.HIGH,
-        why="Azure does not encrypt memory: isolation is what counts, and caches on a shared machine have less of it.",
+        why="Azure does not encrypt memory. Caches on a shared machine are less isolated from each other.",
         reads="the cache's tier and size",
         needs=(READ_CACHE,),
     ),
@@ -180,7 +180,7 @@ RULES = (
             "PSRule AZR-000162",
         ),
         strict=Severity.LOW,
-        why="A failure of one data centre takes the whole cache.",
+        why="A failure of one data centre stops the whole cache.",
         reads=(
             "the cache's zones, zonalAllocationPolicy and the zones of its nodes (Managed Redis: redundancyMode, and "
             "not zones, which its tiers do not have, so that the check of Azure Policy fails them all); "
@@ -195,7 +195,7 @@ RULES = (
         by_service({Redis: on_redis(_replica_elsewhere), ManagedRedis: on_observed_database(_group_elsewhere)}),
         "link the cache to one in another region, if a region's failure must be survived (keys are then not rotated)",
         ("AzTS Azure_RedisCache_BCDR_Configure_Allowed_Redundancy", "CloudGuard D9.AZU.DR.01"),
-        why="A failure of the region takes the cache and its data.",
+        why="A failure of the region loses the cache and its data.",
         reads=(
             "the cache's geo-replication links (a database's linkedDatabases); not applicable to Basic, Standard, "
             "Balanced_B0, Balanced_B1 and FlashOptimized, and where data is persisted"
@@ -221,7 +221,7 @@ RULES = (
         "set maxmemory-policy to noeviction or to one of volatile-* (Managed Redis: evictionPolicy to NoEviction or to "
         "one of Volatile*)",
         strict=Severity.MEDIUM,
-        why="Persistence shows that the data matters; an allkeys policy evicts any of it when memory is full.",
+        why="Persistence shows that the data matters. An allkeys policy evicts any of it when memory is full.",
         reads=(
             "the cache's redisConfiguration.maxmemory-policy (a database's evictionPolicy); not applicable while "
             "nothing is persisted"
@@ -234,7 +234,7 @@ RULES = (
         Severity.MEDIUM,
         _replacement,
         "correct the spec, or create a second cache and move; the operator never replaces one",
-        why="Azure refuses it or a new cache, empty and under new keys, would have to take the place of this one.",
+        why="Azure refuses the change, or a new and empty cache with new keys would have to replace this one.",
         reads=(
             "spec.provision and the cache's tier, zones, replicas and shards (Managed Redis: its high availability, "
             "clustering policy and modules); not applicable to mode Validate"

@@ -133,7 +133,7 @@ RULES = (
         Severity.HIGH,
         _on_account(_transport),
         "set supportsHttpsTrafficOnly to true and minimumTlsVersion to TLS1_2 on the storage account",
-        why="A party that listens between cache (or reader) and account reads the persisted data.",
+        why="A party between the cache (or a reader) and the account can read the persisted data.",
         reads="the account's settings; not applicable while nothing is persisted. A minimum that is not set is TLS 1.0",
         needs=(READ_ACCOUNT,),
     ),
@@ -158,7 +158,7 @@ RULES = (
         _on_account(_shared_key),
         "set allowSharedKeyAccess to false on the storage account, after checking who else uses its keys",
         strict=Severity.HIGH,
-        why="The cache needs none of them any more, and each opens the whole account.",
+        why="The cache does not use them any more, and each key gives access to the whole account.",
         reads="the account's allowSharedKeyAccess; not applicable until persistence uses a managed identity",
         needs=(READ_ACCOUNT,),
     ),
@@ -172,7 +172,7 @@ RULES = (
             "so that the cache can still connect"
         ),
         strict=Severity.CRITICAL,
-        why="A copy of all data in Redis lies there; a public container or an open network is a way to it.",
+        why="The account contains a copy of all data in Redis. A public container or an open network exposes it.",
         reads="the account's public blob access, network rules and bypass; not applicable while nothing is persisted",
         needs=(READ_ACCOUNT,),
     ),
@@ -182,9 +182,7 @@ RULES = (
         Severity.LOW,
         on_observed_redis(_soft_delete, OWN_DISKS),
         "use an account for persistence alone and switch soft delete, versions and point-in-time restore off there",
-        why=(
-            "Persistence overwrites all the time: costs grow without bound, and data that Redis deleted stays readable."
-        ),
+        why=("Persistence overwrites files continuously. Costs grow without limit, and deleted data stays readable."),
         reads="the account's blob service; not applicable while nothing is persisted",
         needs=(READ_BLOBS,),
     ),

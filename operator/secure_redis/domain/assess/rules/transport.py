@@ -156,7 +156,7 @@ RULES = (
             "AzTS Azure_RedisCache_DP_Use_SSL_Port",
             "Powerpipe azure_redis_cache_ssl_enabled",
         ),
-        why="On port 6379 the access key and all data travel in clear.",
+        why="On port 6379 the access key and all data cross the network unencrypted.",
         reads="the cache's enableNonSslPort",
         needs=(READ_CACHE,),
     ),
@@ -174,8 +174,9 @@ RULES = (
             "Powerpipe redis_cache_min_tls_1_2",
         ),
         why=(
-            "Older versions can be broken or downgraded. Azure leaves the value out where it was never set: not "
-            "safe, but unknown."
+            "Older versions can be broken or downgraded. Azure omits the value where it was never set. Then the "
+            "result is "
+            "Unknown."
         ),
         reads="the cache's (or the cluster's) minimumTlsVersion",
         needs=(READ_CACHE, READ_MANAGED),
@@ -186,7 +187,7 @@ RULES = (
         Severity.CRITICAL,
         on_database(_client_protocol),
         "set clientProtocol to Encrypted; clients without TLS must move first",
-        why="Keys and data travel in clear.",
+        why="Keys and data cross the network unencrypted.",
         reads="clientProtocol of the cluster's database `default`",
         needs=(READ_DATABASE,),
     ),
@@ -196,7 +197,7 @@ RULES = (
         Severity.CRITICAL,
         on_endpoint(_plaintext_port),
         "set enableNonSslPort to false and find out what answers there (Managed Redis: see T3)",
-        why="What Azure reports and what the endpoint does can differ; a client meets the latter.",
+        why="What Azure reports and what the endpoint does can differ. Clients depend on the endpoint.",
         reads=(
             "a connection to the port that Azure reports as the non-TLS one, from where the operator runs (Managed "
             "Redis: its one port, without TLS); unknown where spec.transport.probe is Disabled; not applicable "
@@ -212,7 +213,7 @@ RULES = (
         "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
         "and cache",
         strict=Severity.CRITICAL,
-        why="What Azure reports and what the endpoint does can differ, and an interceptor shows in the latter.",
+        why="What Azure reports and what the endpoint does can differ. Only the endpoint shows an interceptor.",
         reads=(
             "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
             "configured CA; the certificate's expiry; unknown where spec.transport.probe is Disabled; not applicable "
@@ -227,7 +228,7 @@ RULES = (
         Severity.CRITICAL,
         _published,
         f"let the operator write it again: annotate the resource with a new value of {names.REFRESH}",
-        why="The Secret was changed so that clients connect without TLS.",
+        why="Another party changed the Secret, so clients connect without TLS.",
         reads="the published Secret",
         needs=("the operator's RoleBinding in the namespace",),
     ),
@@ -240,7 +241,7 @@ RULES = (
         "Celery the entry celery, and n8n QUEUE_BULL_REDIS_TLS=true",
         strict=Severity.CRITICAL,
         why=(
-            "A client that is set to `redis://`, port 6379 or ssl=False sends the key in clear, or waits for the "
+            "A client with `redis://`, port 6379 or ssl=False sends the key unencrypted, or waits for the "
             "port to open. Bull also opens a `rediss://` URI without TLS, and Celery does not verify the server of one "
             "without ssl_cert_reqs."
         ),

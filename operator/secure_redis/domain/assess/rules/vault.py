@@ -88,7 +88,7 @@ RULES = (
         on_vault(_expiry_set),
         "set the expiry date when a version is stored, so that Key Vault announces it",
         strict=Severity.MEDIUM,
-        why="Nothing reminds you to rotate the key.",
+        why="Key Vault does not remind you to rotate the key.",
         reads="the version in Key Vault",
         needs=(READ_SECRET,),
     ),
@@ -99,8 +99,8 @@ RULES = (
         on_vault(_not_expired),
         "rotate the key and store it as a new version",
         why=(
-            "An expired version is not used: nothing new is published. Key Vault announces the expiry 30 days "
-            "ahead, as here."
+            "The operator does not use an expired version, so it publishes nothing new. Key Vault announces the expiry "
+            "30 days ahead, and so does this rule."
         ),
         reads="the version in Key Vault; not applicable without an expiry date (K1)",
         needs=(READ_SECRET,),
@@ -112,7 +112,7 @@ RULES = (
         Severity.HIGH,
         on_vault(_enabled),
         "enable the version or store a new one",
-        why="A disabled version is not used: nothing new is published.",
+        why="The operator does not use a disabled version, so it publishes nothing new.",
         reads="the version in Key Vault",
         needs=(READ_SECRET,),
     ),
@@ -134,7 +134,7 @@ RULES = (
         _vault_protected,
         "switch purge protection on (it cannot be switched off again), and soft delete in an old vault",
         strict=Severity.HIGH,
-        why="A deleted secret or vault is gone at once, and with it the record of which key is current.",
+        why="A deleted secret or vault is lost at once, with the record of the current key.",
         reads="the properties of the vault in spec.authentication.keyVault",
         needs=("Microsoft.KeyVault/vaults/read",),
     ),

@@ -136,11 +136,13 @@ RULES = (
         _copies,
         "let its users take the published Secret, and delete the copy",
         strict=Severity.HIGH,
-        why="No rotation renews a copy, and no one protects it.",
+        why="No rotation renews a copy, and the operator does not protect it.",
         reads=(
-            "the values of the namespace's other Secrets, with the operator's own right to list them there; only the "
-            "names of Secrets and keys are reported. The search is for keys that Azure listed or AUTH proved, never "
-            "for a value that is only in a vault, and for the host that Azure reports. Not read are Secrets of Helm "
+            "the values of the namespace's other Secrets, with the operator's own permission to list them there. The "
+            "operator reports only the names of Secrets and keys. It searches for keys that Azure listed or AUTH "
+            "proved, "
+            "never for a value that is only in a vault, and for the host that Azure reports. Not read are Secrets of "
+            "Helm "
             "releases, ServiceAccount and bootstrap tokens, certificates and image registries, and what is encoded "
             "once more. Not applicable unless the operator's configuration sets compliance.foreignSecrets"
         ),
@@ -169,7 +171,7 @@ RULES = (
         _on_workloads(_bound),
         "correct spec.workloads, or create what it names",
         strict=Severity.MEDIUM,
-        why="A person expects a consumer that gets nothing.",
+        why="Someone expects a consumer, and the operator injects nothing into it.",
         reads="the workloads that spec.workloads lists; not applicable where there are none",
         needs=(WORKLOAD_RIGHTS,),
     ),

@@ -42,11 +42,25 @@ security: ## Search the workflows (zizmor) and the operator's code (bandit) for 
 check: lint imports types security ## All static checks
 
 .PHONY: sbom
-sbom: ## Write the CycloneDX SBOM of what the operator runs with to dist/sbom.cdx.json
-	@mkdir -p dist
-	$$($(PY) -c "from sandbox.environments import environment; print(environment('sbom'))")/bin/cyclonedx-py \
-	  requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible \
-	  --output-format JSON --output-file dist/sbom.cdx.json
+sbom: ## Write the SBOM of what the operator runs with to dist/sbom.cdx.json (CycloneDX) and dist/sbom.spdx.json (SPDX)
+	@$(PY) -m scripts.release.sbom
+
+# docs/releasing.md describes the variables. They are taken from the command line only, not from the environment.
+VERSION =
+SOURCE =
+BUILDER =
+IMAGE =
+DIGEST =
+ARCHIVE = 1
+RELEASE = $(PY) -m scripts.release --source "$(SOURCE)" --builder "$(BUILDER)" --image "$(IMAGE)" --digest "$(DIGEST)" \
+	  $(if $(filter 0,$(ARCHIVE)),--no-archive)
+.PHONY: release
+release: ## Write VERSION=1.2.3 into the work tree, and build the release into dist/ (commits, tags and pushes nothing)
+	@$(RELEASE) "$(VERSION)"
+
+.PHONY: release-check
+release-check: ## Build the committed state twice, and compare byte for byte
+	@$(RELEASE) --check
 
 # Standard output tells the story; progress of what takes long goes to standard error. KEEP=1 leaves it running.
 KEEP ?=

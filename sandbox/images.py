@@ -43,10 +43,14 @@ class BuiltImage:
 
 
 class Builder:
-    """Runs buildah with its own storage in `directory`, which `remove` deletes."""
+    """Runs buildah with its own storage in `directory`, which `remove` deletes.
 
-    def __init__(self, directory: Path) -> None:
+    `seconds`: the time since 1970 of every file and of the image itself; without it, they have the time of the build.
+    """
+
+    def __init__(self, directory: Path, seconds: int | None = None) -> None:
         """Raise ImageError where buildah is not available."""
+        self._time = [] if seconds is None else ["--timestamp", str(seconds)]
         if os.geteuid() != 0:
             raise ImageError("building an image here needs root")
         try:
@@ -65,12 +69,12 @@ class Builder:
         self._policy = self._write("policy.json", json.dumps(_POLICY))
         self._cache = self._linker_cache()
 
-    def build(self, **arguments: str) -> BuiltImage:
-        """Build the Dockerfile with these build arguments. Raises ImageError with buildah's message."""
+    def build(self, context: Path = ROOT, /, **arguments: str) -> BuiltImage:
+        """Build the Dockerfile in `context` with these build arguments. Raises ImageError with buildah's message."""
         for name, base in self._bases.items():
             container = self._buildah("from", "scratch")
             self._buildah("add", "--quiet", container, str(base), "/")
-            self._buildah("commit", "--quiet", *self._trust(), container, f"localhost/base-{name}")
+            self._buildah("commit", "--quiet", *self._trust(), *self._time, container, f"localhost/base-{name}")
             self._buildah("rm", container)
         chosen = {"BUILD_IMAGE": "localhost/base-build", "RUN_IMAGE": "localhost/base-run", **arguments}
         options = [part for name, value in chosen.items() for part in ("--build-arg", f"{name}={value}")]
@@ -78,7 +82,7 @@ class Builder:
         with step("building the image"):
             self._buildah(
                 *("build", "--pull-never", "--network", "host", "--volume", certificates, *self._trust()),
-                *(*options, "--tag", NAME, str(ROOT)),
+                *(*self._time, *options, "--tag", NAME, str(context)),
             )
         container = self._buildah("from", "--pull-never", *self._trust(), NAME)
         mounted = Path(self._buildah("mount", container))
@@ -86,6 +90,10 @@ class Builder:
         own = sum(_size(mounted / part) for part in ("app", "packages"))
         layers = len(found["OCIv1"]["rootfs"]["diff_ids"])
         return BuiltImage(found["OCIv1"]["config"], layers, _size(mounted), own, mounted)
+
+    def export(self, layout: Path, tag: str) -> None:
+        """Write the built image into the directory `layout`, as an OCI image layout with one image named `tag`."""
+        self._buildah("push", "--quiet", *self._trust(), NAME, f"oci:{layout}:{tag}")
 
     def remove(self) -> None:
         """Delete all storage."""

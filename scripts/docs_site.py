@@ -9,6 +9,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.environments import EnvironmentFailedError, environment
@@ -20,8 +21,10 @@ class SiteError(RuntimeError):
     """The site cannot be built. The text is the output of pip or mkdocs."""
 
 
-def build(output: Path, config: Path = ROOT / "mkdocs.yml") -> str:
+def build(output: Path, config: Path = ROOT / "mkdocs.yml", settings: Mapping[str, str] | None = None) -> str:
     """Build the site into `output`. Returns mkdocs' output.
+
+    `settings`: further environment variables, such as those that mkdocs.yml reads.
 
     Raises:
         SiteError: mkdocs cannot be installed, or there was a warning or an error.
@@ -34,7 +37,7 @@ def build(output: Path, config: Path = ROOT / "mkdocs.yml") -> str:
     command = [str(python), "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
     command += ["--site-dir", str(output.absolute())]
     # The theme's notice about the future of mkdocs, which is about no page of ours.
-    variables = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1", **(settings or {})}
     variables.pop("PYTHONPATH", None)  # the project's own packages are of another environment
     done = subprocess.run(  # noqa: S603 - ours
         command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False

@@ -76,8 +76,12 @@ def compare(checkout: Checkout, options: Options) -> list[str]:
 
 def _report(built: Built, target: Path) -> list[str]:
     lines = [f"Built into {target.name}/:"]
-    lines += [f"  {path.name}  {path.stat().st_size / 2**20:.1f} MiB" for path in built.files]
+    lines += [f"  {path.name}  {_size(path.stat().st_size)}" for path in built.files]
     return lines + [f"Left out: {reason}." for reason in built.left_out]
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
 
 
 def _next_steps(version: Version, *, prepared: bool, tagged: bool) -> list[str]:

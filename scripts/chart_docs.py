@@ -4,6 +4,7 @@ PYTHONPATH=operator:. python scripts/chart_docs.py            writes them
 PYTHONPATH=operator:. python scripts/chart_docs.py --check    writes nothing; exits 1 and names what is stale
 
 - crds/…: the rules that end with `# generated: …`, from the list of refused names and paths;
+- charts/…/files/secureredis.io_….yaml: the same file, since a chart is packed without what is outside its directory;
 - charts/…/files/refused.yaml: the same patterns, for the admission policies;
 - charts/…/README.md: every value with its default and the comment above it in values.yaml;
 - charts/…/values.schema.json: `definitions.config.*`, from the operator's own model of its configuration;
@@ -30,12 +31,14 @@ README = CHART / "README.md"
 SCHEMA = CHART / "values.schema.json"
 INSTALL = ROOT / "examples/install/install.yaml"
 CRD = ROOT / "crds/secureredis.io_securerediscaches.yaml"
+CRD_COPY = CHART / "files" / CRD.name
 REFUSED = CHART / "files/refused.yaml"
 _PATTERNS = {"env": ENV_PATTERN, "mount": MOUNT_PATTERN, "metadata": METADATA_PATTERN}
 _RULES = {"env.1": ENV_PARTS[0], "env.2": ENV_PARTS[1], "mount": MOUNT_PATTERN, "metadata": METADATA_PATTERN}
 _PREFIX = "config."
 _MARK = "# -- "
 _SECTION = "# @section "
+_FLOOR = "secureredis.io/kubernetes"
 # Shown to a reader instead of a regular expression of the operator's model.
 _SENTENCES = {
     r"^https://[^/?#@]+$": "a URL such as https://management.cloud.example, with nothing behind the host",
@@ -62,7 +65,8 @@ def texts() -> Iterator[tuple[Path, str]]:
     Raises ToolchainError without Helm, Refused if the chart does not render.
     """
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-    yield CRD, crd(CRD.read_text(encoding="utf-8"))
+    for path in (CRD, CRD_COPY):
+        yield path, crd(CRD.read_text(encoding="utf-8"))
     yield REFUSED, refused()
     yield README, readme(chart, (CHART / "values.yaml").read_text(encoding="utf-8"))
     yield SCHEMA, schema(json.loads(SCHEMA.read_text(encoding="utf-8")))
@@ -168,7 +172,7 @@ def readme(chart: Mapping[str, Any], values: str) -> str:
         "",
         f"{chart['description']}.",
         "",
-        f"Helm 3.18 or newer, or 4; Kubernetes {chart['kubeVersion'].removesuffix('-0')}.",
+        f"Helm 3.18 or newer, or 4; Kubernetes {chart['annotations'][_FLOOR].removesuffix('-0')}.",
         "",
         "```sh",
         "IMAGE=registry.example.com/secure-redis-operator TAG=0.1.0   # where you pushed it",
@@ -176,8 +180,9 @@ def readme(chart: Mapping[str, Any], values: str) -> str:
         '  --set image.repository="$IMAGE" --set image.tag="$TAG" --set \'namespaces={shop}\' --wait',
         "```",
         "",
-        "Wrong values are refused before anything is installed, with a sentence that says what to write. An upgrade",
-        "keeps resources and Secrets. So does an uninstallation, with the CRD (`crds.keep`). Without Helm:",
+        "Helm refuses wrong values before it installs anything, with a sentence that says what to write. That includes",
+        "names of other charts, such as `replicas` or `installCRDs`. An upgrade keeps resources and Secrets. So does",
+        "an uninstallation, with the CRD (`crds.keep`). If you do not use Helm, apply",
         "[`examples/install/install.yaml`](../../examples/install/install.yaml).",
     ]
     for section in dict.fromkeys(value.section for value in found):

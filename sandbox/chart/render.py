@@ -39,16 +39,30 @@ def render(
         Refused: the values or a template were wrong.
 
     """
+    printed = text(values, namespace=namespace, name=name, tests=tests, apis=apis)
+    return [document for document in yaml.safe_load_all(printed) if document]
+
+
+def text(
+    values: Document | None = None,
+    *,
+    namespace: str = RELEASE_NAMESPACE,
+    name: str = "secure-redis",
+    tests: bool = False,
+    apis: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> str:
+    """Return what `helm template` prints. `options` are further ones of Helm; the rest is as in `render`."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(values or {}, file)
         file.flush()
         command = [str(helm()), "template", name, str(CHART), "--namespace", namespace, "--values", file.name]
         command += [] if tests else ["--skip-tests"]
-        command += [f"--api-versions={api}" for api in apis]
+        command += [*(f"--api-versions={api}" for api in apis), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise Refused(done.stderr)
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    return done.stdout
 
 
 def pick(documents: list[Document], kind: str, name: str | None = None) -> Document:

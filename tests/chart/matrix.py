@@ -27,7 +27,8 @@ GRANT = {
 MANAGED = {"operatorIdentity": {"type": "ManagedIdentity", "clientID": CLIENT}}
 WORKLOAD_IDENTITY = {"operatorIdentity": {"type": "WorkloadIdentity", "clientID": CLIENT, "tenantID": CLIENT}}
 MONITOR = {"enabled": True, "labels": {"release": "prometheus"}, "relabelings": [{"action": "labeldrop", "regex": "x"}]}
-WATCHED = {"metrics": {"service": {"enabled": True}, "serviceMonitor": MONITOR, "podMonitor": MONITOR}}
+WATCHED = {"metrics": {"service": {"enabled": True}}, "serviceMonitor": MONITOR, "podMonitor": MONITOR}
+SIDECAR = {"name": "sidecar", "image": "registry.example/sidecar:1", "resources": {"limits": {"memory": "32Mi"}}}
 EXTRAS: dict[str, Any] = {
     "nameOverride": "redis-guard",
     "fullnameOverride": "guard",
@@ -37,6 +38,7 @@ EXTRAS: dict[str, Any] = {
     "podAnnotations": {"note": "x"},
     "podLabels": {"note": "x"},
     "imagePullSecrets": [{"name": "registry"}],
+    "global": {"imagePullSecrets": ["parent", {"name": "registry"}]},
     "image": {"repository": "registry.example:5000/guard", "digest": "sha256:" + "a" * 64, "pullPolicy": "Always"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
@@ -50,21 +52,30 @@ EXTRAS: dict[str, Any] = {
     "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["vault.cloud.example"]}],
     "dnsPolicy": "None",
     "dnsConfig": {"nameservers": ["10.0.0.10"], "searches": ["cluster.local"], "options": [{"name": "ndots"}]},
+    "extraArgs": ["--context=other"],
     "extraEnv": [{"name": "A", "value": "b"}],
     "extraVolumes": [{"name": "more", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+    "extraContainers": [SIDECAR],
+    "extraInitContainers": [
+        {**SIDECAR, "name": "first", "restartPolicy": "Always", "securityContext": {"runAsUser": 1000}}
+    ],
     "extraObjects": [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more", "namespace": "guard"}},
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text', namespace: guard}\n",
     ],
     "serviceAccount": {"name": "guard", "annotations": {"a": "b"}, "labels": {"c": "d"}},
-    "updateStrategy": {"type": "Recreate", "rollingUpdate": None},
+    "strategy": {"type": "Recreate", "rollingUpdate": None},
     "podDisruptionBudget": {"maxUnavailable": "50%"},
     "revisionHistoryLimit": 0,
     "terminationGracePeriodSeconds": 90,
-    "logLevel": "DEBUG",
+    "logLevel": "debug",
     "port": 9443,
-    "runAsUser": None,
+    "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": 2000},
+    "securityContext": {"runAsNonRoot": True},
+    "livenessProbe": {"initialDelaySeconds": 5},
+    "readinessProbe": {"periodSeconds": 3},
+    "startupProbe": {"enabled": True},
     "hostUsers": False,
     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}},
 }
@@ -95,8 +106,8 @@ MATRIX: dict[str, Document] = {
     "operator-defaults": {"defaults": {"maximumMode": "Validate", "profile": "Strict", "intervalSeconds": 600}},
     "proxy": {"proxy": {"url": "http://proxy.example:3128", "noProxy": [".vault.example"]}},
     "proxy-from-secret": {"proxy": {"existingSecret": "proxy"}},
-    "one-replica": {"replicas": 1},
-    "no-replica": {"replicas": 0},
+    "one-replica": {"replicaCount": 1},
+    "no-replica": {"replicaCount": 0},
     "no-budget": {"podDisruptionBudget": {"enabled": False}},
     "no-network-policy": {"networkPolicy": {"enabled": False}},
     "narrow-network": {
@@ -118,9 +129,8 @@ MATRIX: dict[str, Document] = {
     "aggregated-to-all": {"rbac": {"aggregateToEdit": True, "aggregateToAdmin": True}},
     "crd-elsewhere": {"crds": {"enabled": False}},
     "crd-goes-too": {"crds": {"keep": False}},
-    "monitored": {
-        "metrics": {**WATCHED["metrics"], "prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}
-    },
+    "monitored": {**WATCHED, "prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}},
+    "no-probes": {"livenessProbe": {"enabled": False}, "readinessProbe": None},
     "extras": EXTRAS,
     "everything": {
         **EXTRAS,

@@ -21,7 +21,7 @@ _SUFFIX = re.compile(r"_(?:bucket|count|sum)$")
 
 
 def rule(**values: Any) -> Document:
-    given = {"metrics": {"prometheusRule": {"enabled": True, **values}}}
+    given = {"prometheusRule": {"enabled": True, **values}}
     return pick(render(given, apis=[API]), "PrometheusRule")
 
 
@@ -88,7 +88,7 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
 
 
 def test_the_dashboard_is_as_it_is_in_its_file() -> None:
-    documents = render({"metrics": {"dashboard": {"enabled": True}}})
+    documents = render({"grafanaDashboard": {"enabled": True}})
     found = next(one for one in documents if one["metadata"]["name"].endswith("-dashboard"))
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
     (text,) = found["data"].values()

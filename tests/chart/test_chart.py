@@ -213,8 +213,10 @@ def test_the_pod_is_restricted_and_probed(plain: list[Document]) -> None:
 
 
 def test_openshift_chooses_the_user() -> None:
-    pod = pick(render({"runAsUser": None}), "Deployment")["spec"]["template"]["spec"]
-    assert "runAsUser" not in pod["securityContext"]
+    pod = pick(render({"podSecurityContext": {"runAsUser": None, "runAsGroup": None}}), "Deployment")["spec"][
+        "template"
+    ]["spec"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def test_a_digest_wins_over_the_tag() -> None:
@@ -273,20 +275,20 @@ def test_the_same_values_render_the_same(plain: list[Document]) -> None:
 @pytest.mark.parametrize(
     ("values", "names_it"),
     [
-        ({"namespace": ["shop"]}, "namespace"),
+        ({"namespace": ["shop"]}, "write namespaces"),
         ({"namespaces": ["Shop"]}, "namespaces/0"),
         ({"namespaces": ["shop", "shop"]}, "namespaces"),
         ({"clusterWide": "yes"}, "clusterWide"),
         ({"secrets": {"watch": "Cluster"}}, "secrets/watch"),
         ({"policies": {"defaultServiceAccount": "Maybe"}}, "policies/defaultServiceAccount"),
         ({"image": {"digest": "latest"}}, "image/digest"),
-        ({"replicas": -1}, "replicas"),
+        ({"replicaCount": -1}, "replicaCount"),
         ({"config": "grants: []"}, "config"),
         ({"config": {"health": {"port": 9090}}}, "set the value port only"),
         ({"config": {"secrets": {"watch": "None"}}}, "set the value secrets.watch only"),
         ({"config": {"compliance": {"foreignSecrets": True}}}, "set the value secrets.searchForeign only"),
         ({"port": 80}, "port"),
-        ({"runAsUser": 0}, "runAsUser"),
+        ({"podSecurityContext": {"runAsUser": 0}}, "podSecurityContext/runAsUser"),
         ({"fullnameOverride": "a'b"}, "fullnameOverride"),
         ({"serviceAccount": {"name": "a' || true || '"}}, "serviceAccount/name"),
     ],

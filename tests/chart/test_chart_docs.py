@@ -1,7 +1,9 @@
 """What is generated from the chart's sources is current, and the sources say something about every value."""
 
+import base64
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -11,7 +13,8 @@ from scripts import chart_docs
 
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
 # Said by their very names.
-PLAIN = ("nodeSelector", "tolerations", "affinity", "dnsConfig", "podAnnotations", "metrics.")
+PLAIN = ("nodeSelector", "tolerations", "affinity", "dnsConfig", "podAnnotations")
+PLAIN_PARTS = (".annotations", ".interval", ".scrapeTimeout", ".relabelings", ".metricRelabelings")
 
 
 def test_nothing_generated_is_stale() -> None:
@@ -20,7 +23,7 @@ def test_nothing_generated_is_stale() -> None:
 
 @pytest.mark.parametrize("value", list(chart_docs.documented(VALUES)), ids=lambda value: value.path)
 def test_every_value_has_its_words(value: chart_docs.Value) -> None:
-    assert value.text or value.path.startswith(PLAIN)
+    assert value.text or value.path.startswith(PLAIN) or value.path.endswith(PLAIN_PARTS)
     assert value.section != "Values"
 
 
@@ -34,7 +37,7 @@ def leaves(schema: dict[str, Any], above: str = "") -> set[str]:
 
 def test_schema_and_values_know_the_same_values() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    known = leaves(schema) - {"global"}
+    known = leaves(schema)
     values = yaml.safe_load(VALUES)
 
     def there(path: str) -> bool:
@@ -47,7 +50,7 @@ def test_schema_and_values_know_the_same_values() -> None:
 
     optional = {"resources.claims"}  # rarely used; resources is passed through
     assert {path for path in known if not there(path)} - optional - {
-        path for path in known if path.startswith(("updateStrategy.", "dnsConfig."))
+        path for path in known if path.startswith(("strategy.", "dnsConfig."))
     } == set()
     documented = {value.path for value in chart_docs.documented(VALUES)}
     roots = {path.split(".")[0] for path in known}
@@ -57,6 +60,26 @@ def test_schema_and_values_know_the_same_values() -> None:
 def test_the_crd_of_the_chart_is_the_one_in_crds() -> None:
     name = "secureredis.io_securerediscaches.yaml"
     assert (CHART / "files" / name).read_text() == (ROOT / "crds" / name).read_text()
+
+
+def test_the_chart_has_no_symbolic_link() -> None:
+    """Helm reports each of them at every command, and some tools do not follow them."""
+    assert [path for path in CHART.rglob("*") if path.is_symlink()] == []
+
+
+def test_the_icon_is_the_file_beside_the_chart() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    kind, _, encoded = chart["icon"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(encoded) == (CHART / "icon.svg").read_bytes().strip()
+    assert ElementTree.parse(CHART / "icon.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - ours
+
+
+def test_the_chart_names_no_address_that_is_not_there() -> None:
+    """There is no published repository, image or person yet."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert not chart.keys() & {"home", "sources", "maintainers", "kubeVersion"}
+    assert chart["annotations"]["artifacthub.io/operatorCapabilities"] == "Basic Install"
 
 
 def test_the_manifest_for_kubectl_is_whole_and_knows_no_helm() -> None:

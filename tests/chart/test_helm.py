@@ -1,5 +1,6 @@
 """The chart as Helm handles it: installed, upgraded and uninstalled on an API server of its own."""
 
+import copy
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from sandbox.cluster import Cluster
 from sandbox.controlplane import ControlPlane
 from sandbox.helm import helm
 from sandbox.toolchain import kubectl
+from sandbox.waiting import PATIENCE, wait_for
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/securerediscaches.secureredis.io"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -35,7 +37,7 @@ def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     environment |= {f"HELM_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
 
     def call(*arguments: str, values: Path | None = None) -> str:
-        command = [str(helm()), *arguments, "--namespace", RELEASE_NAMESPACE]
+        command = [str(helm()), "--namespace", RELEASE_NAMESPACE, *arguments]
         command += ["--values", str(values)] if values else []
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
@@ -105,7 +107,9 @@ def test_a_namespace_that_is_deleted_or_bound_by_its_owner_stops_no_installation
     namespaces = ["owned", "going", "later"]
     values.write_text(json.dumps({"namespaces": namespaces, "watchNamespaces": namespaces}))
 
-    run("install", "secure-redis", str(CHART), "--create-namespace", values=values)
+    notes = run("install", "secure-redis", str(CHART), "--create-namespace", values=values)
+    assert "It may publish Secrets in: owned, later." in notes
+    assert "these namespaces are being deleted, and the operator has no permission there: going." in notes
     chart, watched = "secure-redis-operator-chart", "secure-redis-operator-resources"
     assert bindings(api, "owned") == {"secure-redis-operator", chart, watched}
     assert bindings(api, "going") == set()
@@ -127,6 +131,47 @@ def delete_namespace(api: Api, name: str) -> None:
     document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     api.delete(document).must()
     assert (api.find(document) or {})["status"]["phase"] == "Terminating"
+
+
+def test_an_older_crd_that_others_installed_is_reported(run: Helm, cluster: Cluster, refused: Helm) -> None:
+    api = Api(cluster)
+    current = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
+    older = copy.deepcopy(current)
+    schema = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    for part in (schema, schema["properties"]["spec"]):
+        part.pop("x-kubernetes-validations", None)
+    del schema["properties"]["spec"]["properties"]["drift"]
+    del schema["properties"]["status"]["properties"]["pending"]
+    older["spec"]["versions"][0]["additionalPrinterColumns"] = []
+    api.delete(current)
+    wait_for(lambda: api.get(CRD).status == 404, PATIENCE, "the CRD to go")
+    api.apply(older).must()
+    arguments = ("install", "secure-redis", str(CHART), "--create-namespace", "--set", "crds.enabled=false")
+    said = refused(*arguments)
+    assert (
+        "older than this chart (crds.enabled is false). It does not know 2 fields: spec.drift, status.pending." in said
+    )
+    assert "kubectl apply --server-side -f crds/" in said
+    api.apply(current).must()
+    run(*arguments)
+    run("uninstall", "secure-redis")
+    api.delete(current).must()
+    wait_for(lambda: api.get(CRD).status == 404, PATIENCE, "the CRD to go")
+
+
+def test_a_release_in_a_namespace_that_is_deleted_is_refused(cluster: Cluster, run: Helm, refused: Helm) -> None:
+    api = Api(cluster)
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ending"}}).must()
+    delete_namespace(api, "ending")
+    said = refused("install", "secure-redis", str(CHART), "--namespace", "ending")
+    assert "The namespace ending is being deleted" in said
+    assert "kubectl wait --for=delete namespace/ending" in said
+
+
+def test_monitors_that_are_left_out_are_reported(run: Helm) -> None:
+    notes = run("install", "secure-redis", str(CHART), "--create-namespace", "--set", "serviceMonitor.enabled=true")
+    assert "the chart left them out: serviceMonitor (monitoring.coreos.com/v1/ServiceMonitor)." in notes
+    run("uninstall", "secure-redis")
 
 
 def test_lint(run: Helm) -> None:

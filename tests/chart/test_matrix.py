@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from sandbox.chart.render import Document, pick, render
+from sandbox.chart.render import Document, pick, render, text
 from sandbox.environments import environment
 from secure_redis.cli.config import load
 from tests.chart.matrix import MATRIX, MONITORING
@@ -77,12 +78,38 @@ def test_all_pods_are_restricted(rendered: dict[str, list[Document]], name: str)
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not spec.get("hostNetwork") and not spec.get("hostPID") and not spec.get("hostIPC")  # noqa: PT018
-        for container in spec["containers"]:
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]
+
+
+@each
+def test_no_other_container_has_a_token_of_the_operator(rendered: dict[str, list[Document]], name: str) -> None:
+    template = pick(rendered[name], "Deployment")["spec"]["template"]
+    spec = template["spec"]
+    operator, *others = spec["containers"]
+    others += spec.get("initContainers", [])
+    api = {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
+    assert spec["automountServiceAccountToken"] == (not others)
+    assert (api in operator["volumeMounts"]) == bool(others)
+    assert ("token" in {one["name"] for one in spec["volumes"]}) == bool(others)
+    assert all(api not in one.get("volumeMounts", []) for one in others)
+    if others and template["metadata"]["labels"].get("azure.workload.identity/use"):
+        skipped = template["metadata"]["annotations"]["azure.workload.identity/skip-containers"].split(";")
+        assert set(skipped) == {one["name"] for one in others}
+
+
+@each
+def test_no_blank_line_is_rendered(name: str) -> None:
+    """But for the one that Helm itself prints between two documents of one template."""
+    lines = text(MATRIX[name], apis=MONITORING).splitlines()
+    pairs = itertools.pairwise([*lines, "---"])
+    inside = [pair for pair in pairs if not pair[0].strip() and pair[1] != "---"]
+    assert inside == []
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------
@@ -269,8 +296,41 @@ def test_monitors_keep_the_labels_of_resources(rendered: dict[str, list[Document
 
 def test_monitors_are_rendered_as_asked_where_the_kind_is_not_known() -> None:
     for mode, there in (("skipIfMissing", False), ("alwaysRender", True)):
-        documents = render({"metrics": {"podMonitor": {"enabled": True, "renderMode": mode}}})
+        documents = render({"podMonitor": {"enabled": True, "renderMode": mode}})
         assert ("PodMonitor" in {one["kind"] for one in documents}) is there
+
+
+def test_a_monitor_is_left_out_by_default_where_the_kind_is_not_known() -> None:
+    values = {name: {"enabled": True} for name in ("serviceMonitor", "podMonitor", "prometheusRule")}
+    assert {one["kind"] for one in render(values)} & {
+        "ServiceMonitor",
+        "PodMonitor",
+        "PrometheusRule",
+        "Service",
+    } == set()
+
+
+def test_credentials_of_the_parent_chart_are_used(rendered: dict[str, list[Document]]) -> None:
+    expected = [{"name": "registry"}, {"name": "parent"}]
+    assert pick(rendered["extras"], "Deployment")["spec"]["template"]["spec"]["imagePullSecrets"] == expected
+    assert pick(rendered["extras"], "Pod")["spec"]["imagePullSecrets"] == expected
+
+
+def test_more_arguments_follow_the_charts_own(rendered: dict[str, list[Document]]) -> None:
+    container = pick(rendered["extras"], "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"] == ["run", "--config=/etc/secure-redis/config.yaml", "--context=other"]
+
+
+def test_probes_can_be_set_and_left_out(rendered: dict[str, list[Document]]) -> None:
+    def probes(name: str) -> Document:
+        container = pick(rendered[name], "Deployment")["spec"]["template"]["spec"]["containers"][0]
+        return {key: value for key, value in container.items() if key.endswith("Probe")}
+
+    assert probes("no-probes") == {}
+    assert probes("defaults").keys() == {"livenessProbe", "readinessProbe"}
+    assert probes("extras")["livenessProbe"]["initialDelaySeconds"] == 5
+    assert probes("extras")["livenessProbe"]["failureThreshold"] == 6
+    assert probes("extras")["startupProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
 
 
 def test_no_proxy_is_used_for_the_api_server(rendered: dict[str, list[Document]]) -> None:

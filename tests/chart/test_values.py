@@ -14,6 +14,7 @@ CUSTOM = {
     "redisSuffixes": ["redis.cloud.example"],
 }
 GRANT = {"namespaces": ["shop"], "powers": ["Observe"]}
+EXTRA = {"name": "a", "image": "b"}
 IDENTITY = {"type": "ManagedIdentity", "clientID": "00000000-0000-0000-0000-00000000c002"}
 
 
@@ -25,15 +26,14 @@ def refusal(values: Document) -> str:
 
 BY_SCHEMA: list[tuple[Document, str, str]] = [
     ({"nonsense": 1}, "''", "'nonsense' not allowed"),
-    ({"replicaCount": 3}, "''", "'replicaCount' not allowed"),
     ({"image": "operator:1"}, "/image", "got string, want object"),
     ({"image": {"repository": "registry.example/operator:1"}}, "/image/repository", "an image without tag"),
     ({"image": {"tag": "a b"}}, "/image/tag", "a tag such as 0.1.0"),
     ({"image": {"digest": "latest"}}, "/image/digest", "a digest: sha256: and 64 hexadecimal digits"),
     ({"image": {"pullPolicy": "always"}}, "/image/pullPolicy", "'Always', 'IfNotPresent', 'Never'"),
     ({"imagePullSecrets": ["registry"]}, "/imagePullSecrets/0", "got string, want object"),
-    ({"replicas": "2"}, "/replicas", "got string, want integer"),
-    ({"replicas": 99}, "/replicas", "maximum: got 99, want 10"),
+    ({"replicaCount": "2"}, "/replicaCount", "got string, want integer"),
+    ({"replicaCount": 99}, "/replicaCount", "maximum: got 99, want 10"),
     ({"namespaces": "shop"}, "/namespaces", "got string, want array"),
     ({"namespaces": ["Shop"]}, "/namespaces/0", "the name of a namespace: at most 63 lower-case letters"),
     ({"namespaces": ["shop", "shop"]}, "/namespaces", "items at 0 and 1 are equal"),
@@ -69,12 +69,38 @@ BY_SCHEMA: list[tuple[Document, str, str]] = [
     ({"caBundle": {"pem": "not a certificate"}}, "/caBundle/pem", "certificates in PEM"),
     ({"proxy": {"url": "proxy.example:3128"}}, "/proxy/url", "the URL of a proxy, such as http://"),
     ({"podDisruptionBudget": {"maxUnavailable": "half"}}, "/podDisruptionBudget/maxUnavailable", "such as 50%"),
-    ({"updateStrategy": {"type": "Replace"}}, "/updateStrategy/type", "'RollingUpdate', 'Recreate'"),
+    ({"strategy": {"type": "Replace"}}, "/strategy/type", "'RollingUpdate', 'Recreate'"),
     ({"resources": {"memory": "1Gi"}}, "/resources", "'memory' not allowed"),
     ({"terminationGracePeriodSeconds": 0}, "/terminationGracePeriodSeconds", "minimum: got 0, want 1"),
-    ({"logLevel": "debug"}, "/logLevel", "'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
+    ({"logLevel": "trace"}, "/logLevel", "'debug', 'info', 'warning', 'error'"),
     ({"port": 80}, "/port", "minimum: got 80, want 1,024"),
-    ({"runAsUser": 0}, "/runAsUser", "minimum: got 0, want 1"),
+    ({"podSecurityContext": {"runAsUser": 0}}, "/podSecurityContext/runAsUser", "minimum: got 0, want 1"),
+    ({"podSecurityContext": {"runAsNonRoot": False}}, "/podSecurityContext/runAsNonRoot", "value must be true"),
+    ({"podSecurityContext": {"runAsNonRoot": None}}, "/podSecurityContext", "missing property 'runAsNonRoot'"),
+    (
+        {"podSecurityContext": {"seccompProfile": {"type": "Unconfined"}}},
+        "/podSecurityContext/seccompProfile/type",
+        "'Local",
+    ),
+    ({"podSecurityContext": None}, "''", "missing property 'podSecurityContext'"),
+    ({"securityContext": {"privileged": True}}, "/securityContext/privileged", "value must be false"),
+    ({"securityContext": {"allowPrivilegeEscalation": True}}, "/securityContext/allowPrivilege", "value must be false"),
+    (
+        {"securityContext": {"capabilities": {"drop": []}}},
+        "/securityContext/capabilities/drop",
+        "value must be '[ALL]'",
+    ),
+    ({"securityContext": {"capabilities": {"add": ["NET_RAW"]}}}, "/securityContext/capabilities/add", "maxItems"),
+    ({"securityContext": {"readOnlyRootFilesystem": False}}, "/securityContext/readOnly", "true: for a directory"),
+    ({"securityContext": None}, "''", "missing property 'securityContext'"),
+    ({"extraContainers": [{"image": "a"}]}, "/extraContainers/0", "missing property 'name'"),
+    ({"extraContainers": [{**EXTRA, "securityContext": {"privileged": True}}]}, "/extraContainers/0", "must be false"),
+    ({"extraInitContainers": [{**EXTRA, "securityContext": {"runAsUser": 0}}]}, "/extraInitContainers/0", "minimum"),
+    ({"extraArgs": {"loglevel": "info"}}, "/extraArgs", "got object, want array"),
+    ({"extraArgs": ["verbose"]}, "/extraArgs/0", "an argument of `secure-redis run`"),
+    ({"livenessProbe": {"httpGet": {"path": "/"}}}, "/livenessProbe", "'httpGet' not allowed"),
+    ({"startupProbe": {"periodSeconds": 0}}, "/startupProbe/periodSeconds", "minimum: got 0, want 1"),
+    ({"global": {"imagePullSecrets": [{"secret": "a"}]}}, "/global/imagePullSecrets/0", "missing property 'name'"),
     ({"podLabels": {"a": 1}}, "/podLabels/a", "got number, want string"),
     ({"extraEnv": {"A": "b"}}, "/extraEnv", "got object, want array"),
     ({"extraVolumes": [{"emptyDir": {}}]}, "/extraVolumes/0", "missing property 'name'"),
@@ -84,9 +110,9 @@ BY_SCHEMA: list[tuple[Document, str, str]] = [
     ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "/networkPolicy/apiServer/cidrs/0", "10.0.0.1/32"),
     ({"networkPolicy": {"redisPorts": [0]}}, "/networkPolicy/redisPorts/0", "minimum: got 0, want 1"),
     ({"networkPolicy": {"dns": [{"namespace": "kube-system"}]}}, "/networkPolicy/dns/0", "'namespace' not allowed"),
-    ({"metrics": {"serviceMonitor": {"interval": 30}}}, "/metrics/serviceMonitor/interval", "got number, want string"),
-    ({"metrics": {"podMonitor": {"interval": "often"}}}, "/metrics/podMonitor/interval", "a duration such as 30s"),
-    ({"metrics": {"prometheusRule": {"renderMode": "maybe"}}}, "/metrics/prometheusRule/renderMode", "'skipIfMissing'"),
+    ({"serviceMonitor": {"interval": 30}}, "/serviceMonitor/interval", "got number, want string"),
+    ({"podMonitor": {"interval": "often"}}, "/podMonitor/interval", "a duration such as 30s"),
+    ({"prometheusRule": {"renderMode": "maybe"}}, "/prometheusRule/renderMode", "'skipIfMissing'"),
     ({"crds": {"keep": "always"}}, "/crds/keep", "got string, want boolean"),
     ({"fullnameOverride": "a'b"}, "/fullnameOverride", "a name: lower-case letters"),
     ({"serviceAccount": {"name": "a' || true || '"}}, "/serviceAccount/name", "a name: lower-case letters"),
@@ -106,12 +132,12 @@ BY_TEMPLATES: list[tuple[Document, str]] = [
     ({"watchNamespaces": ["a"], "config": {"namespaces": ["a"]}}, "remove config.namespaces"),
     ({"readOnly": True, "config": {"brakes": {"readOnly": True}}}, "remove config.brakes"),
     ({"readOnly": True, "brakes": {"readOnly": False}}, "remove brakes.readOnly"),
-    ({"logLevel": "DEBUG", "config": {"logging": {"level": "INFO"}}}, "remove config.logging"),
+    ({"logLevel": "debug", "config": {"logging": {"level": "INFO"}}}, "remove config.logging"),
     ({"caBundle": {"configMap": "a", "secret": "b"}}, "caBundle.configMap and caBundle.secret: set one of them"),
     ({"caBundle": {"publish": True}}, "set caBundle.configMap, caBundle.secret or caBundle.pem"),
     ({"watchNamespaces": ["shop"], "clusterWide": True}, "set clusterWide to false"),
     ({"watchNamespaces": ["shop"], "namespaces": ["blog"]}, "namespaces lists blog, and watchNamespaces does not"),
-    ({"config": {"leaderElection": {"enabled": False}}}, "set replicas to 1"),
+    ({"config": {"leaderElection": {"enabled": False}}}, "Set replicaCount to 1"),
     ({"terminationGracePeriodSeconds": 20}, "must be more than config.intervals.drainSeconds (20)"),
     ({"config": {"intervals": {"drainSeconds": 60}}}, "terminationGracePeriodSeconds (60) must be more"),
     ({"compliance": {"foreignSecrets": True}}, "set the value secrets.searchForeign only"),
@@ -130,18 +156,25 @@ BY_TEMPLATES: list[tuple[Document, str]] = [
             "extraVolumes": [{"name": "a", "emptyDir": {}}],
             "extraVolumeMounts": [{"name": "a", "mountPath": "/tmp"}],  # noqa: S108
         },
-        "take another path",
+        "use another path",
     ),
     ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "set nameOverride"),
-    ({"metrics": {"serviceMonitor": {"enabled": True}}}, "metrics.serviceMonitor.renderMode to skipIfMissing"),
     (
-        {"metrics": {"prometheusRule": {"enabled": True, "renderMode": "alwaysRender", "disabled": ["Nope"]}}},
+        {"serviceMonitor": {"enabled": True, "renderMode": "failIfMissing"}},
+        "set serviceMonitor.renderMode to skipIfMissing",
+    ),
+    ({"extraArgs": ["--config=/a"]}, "write the configuration into the value config"),
+    ({"extraContainers": [{**EXTRA, "name": "operator"}]}, "a second container operator: give it another name"),
+    ({"extraContainers": [EXTRA], "extraInitContainers": [EXTRA]}, "a second container a: give it another name"),
+    ({"extraVolumes": [{"name": "token", "emptyDir": {}}]}, "give it another name"),
+    (
+        {"prometheusRule": {"enabled": True, "renderMode": "alwaysRender", "disabled": ["Nope"]}},
         "there is no alert Nope; there are SecureRedisOperatorDown",
     ),
     ({"config": {"health": {"port": 9090}}}, "set the value port only"),
     ({"config": {"secrets": {"watch": "None"}}}, "set the value secrets.watch only"),
     ({"config": {"workloads": {"enabled": True}}}, "set the value workloads.enabled only"),
-    ({"crds": {"keep": False}, "rbac": {"create": False}}, "set rbac.create, or crds.keep"),
+    ({"crds": {"keep": False}, "rbac": {"create": False}}, "Set rbac.create or crds.keep to true"),
 ]
 
 
@@ -168,8 +201,8 @@ def test_no_refusal_repeats_a_password() -> None:
         {"config": {"operatorIdentity": IDENTITY, "grants": [GRANT], "caps": [GRANT]}},
         {"config": {"brakes": {"readOnly": True}, "compliance": {"minimumProfile": "Strict"}}},
         {"config": {"logging": {"level": "DEBUG"}, "caBundle": "/ca/ca.pem", "publishCABundle": True}},
-        {"podLabels": {"azure.workload.identity/use": "true"}, "replicas": 1, "resources": {"limits": {"cpu": 1}}},
+        {"podLabels": {"azure.workload.identity/use": "true"}, "replicaCount": 1, "resources": {"limits": {"cpu": 1}}},
     ],
 )
-def test_values_of_the_chart_before_still_work(earlier: dict[str, Any]) -> None:
+def test_configuration_below_config_still_works(earlier: dict[str, Any]) -> None:
     assert render(earlier)

@@ -1,5 +1,5 @@
 {{- /* The operator's configuration as one document: what single values say, and `config` for the rest. A value and `config` must not both say
-something about one thing; a value that is left at its default says nothing, so that releases of earlier charts go on. */ -}}
+something about one thing; a value that is left at its default says nothing. */ -}}
 {{- define "secure-redis.config" -}}
 {{- $values := .Values }}
 {{- $said := dict }}
@@ -27,7 +27,7 @@ something about one thing; a value that is left at its default says nothing, so 
 {{- end }}
 {{- if $values.readOnly }}{{ $_ := set $brakes "readOnly" true }}{{ end }}
 {{- with $brakes }}{{ $_ := set $said "brakes" . }}{{ end }}
-{{- if ne $values.logLevel "INFO" }}{{ $_ := set $said "logging" (dict "level" $values.logLevel) }}{{ end }}
+{{- if ne (upper $values.logLevel) "INFO" }}{{ $_ := set $said "logging" (dict "level" (upper $values.logLevel)) }}{{ end }}
 {{- $ca := $values.caBundle }}
 {{- $sources := list }}
 {{- range list "configMap" "secret" "pem" }}{{ if index $ca . }}{{ $sources = append $sources (printf "caBundle.%s" .) }}{{ end }}{{ end }}
@@ -42,7 +42,7 @@ something about one thing; a value that is left at its default says nothing, so 
 {{- $value := dict "namespaces" "watchNamespaces" "logging" "logLevel" "publishCABundle" "caBundle.publish" "brakes" "brakes (or readOnly)" }}
 {{- range $key, $_ := $said }}
 {{- if hasKey $values.config $key }}
-{{- fail (printf "config.%s and the value %s both say something: remove config.%s" $key (get $value $key | default $key) $key) }}
+{{- fail (printf "config.%s and the value %s are both set: remove config.%s" $key (get $value $key | default $key) $key) }}
 {{- end }}
 {{- end }}
 {{- /* What the chart itself decides, because ports and roles follow it. */ -}}
@@ -65,27 +65,29 @@ something about one thing; a value that is left at its default says nothing, so 
 
 {{- /* Mistakes that one value alone cannot show. */ -}}
 {{- define "secure-redis.validate" -}}
+{{- include "secure-redis.refuseForeign" . }}
+{{- include "secure-redis.refuseCluster" . }}
 {{- $values := .Values }}
 {{- $config := include "secure-redis.config" . | fromYaml }}
 {{- $identity := $config.operatorIdentity | default dict }}
 {{- $watched := $config.namespaces | default list }}
 {{- if and $config.grants (not $identity) }}
-{{- fail "grants open the operator's own identity, and it has none: set operatorIdentity to {type: WorkloadIdentity, clientID: …} or {type: ManagedIdentity, clientID: …}, or remove grants" }}
+{{- fail "grants allow the use of the operator's own identity, and it has none: set operatorIdentity to {type: WorkloadIdentity, clientID: …} or {type: ManagedIdentity, clientID: …}, or remove grants" }}
 {{- end }}
 {{- if and $watched $values.clusterWide }}
-{{- fail "clusterWide binds rights in all namespaces, and watchNamespaces looks at some only: set clusterWide to false and list these namespaces in the value namespaces" }}
+{{- fail "clusterWide binds permissions in all namespaces, and watchNamespaces names some only: set clusterWide to false and list these namespaces in the value namespaces" }}
 {{- end }}
 {{- range $values.namespaces }}
 {{- if and $watched (not (has . $watched)) }}
-{{- fail (printf "namespaces lists %s, and watchNamespaces does not: add it there, or remove it here, for rights that nothing uses must not be given" .) }}
+{{- fail (printf "namespaces lists %s, and watchNamespaces does not: add it there, or remove it here, because the operator would not use these permissions" .) }}
 {{- end }}
 {{- end }}
-{{- if and (gt (int $values.replicas) 1) (eq (dig "leaderElection" "enabled" true $config) false) }}
-{{- fail (printf "replicas is %d and config.leaderElection.enabled is false: two operators would work at once; set replicas to 1, or remove config.leaderElection.enabled" (int $values.replicas)) }}
+{{- if and (gt (int $values.replicaCount) 1) (eq (dig "leaderElection" "enabled" true $config) false) }}
+{{- fail (printf "replicaCount is %d and config.leaderElection.enabled is false: two operators would work at once. Set replicaCount to 1, or remove config.leaderElection.enabled" (int $values.replicaCount)) }}
 {{- end }}
 {{- $drain := dig "intervals" "drainSeconds" 20 $config }}
 {{- if le (int $values.terminationGracePeriodSeconds) (int $drain) }}
-{{- fail (printf "terminationGracePeriodSeconds (%d) must be more than config.intervals.drainSeconds (%d): passes under way would be killed" (int $values.terminationGracePeriodSeconds) (int $drain)) }}
+{{- fail (printf "terminationGracePeriodSeconds (%d) must be more than config.intervals.drainSeconds (%d): Kubernetes would kill running reconciles" (int $values.terminationGracePeriodSeconds) (int $drain)) }}
 {{- end }}
 {{- if and (not $values.serviceAccount.create) (not $values.serviceAccount.name) }}
 {{- fail "serviceAccount.create is false: set serviceAccount.name to the one that exists" }}
@@ -94,10 +96,10 @@ something about one thing; a value that is left at its default says nothing, so 
 {{- fail "proxy.url and proxy.existingSecret: set one of them and leave the other empty" }}
 {{- end }}
 {{- if contains "@" $values.proxy.url }}
-{{- fail "proxy.url holds a user or password, which everybody who may read the release would see: put the URL into a Secret (key url) and set proxy.existingSecret" }}
+{{- fail "proxy.url contains a user or a password, and all users who may read the release could read it: put the URL into a Secret (key url) and set proxy.existingSecret" }}
 {{- end }}
 {{- if and $values.crds.enabled (not $values.crds.keep) (not $values.rbac.create) }}
-{{- fail "crds.keep: false makes an uninstallation check for resources first, with rights of the chart's: set rbac.create, or crds.keep" }}
+{{- fail "crds.keep is false: an uninstallation then checks for resources first, and requires the chart's roles. Set rbac.create or crds.keep to true" }}
 {{- end }}
 {{- range $values.extraEnv }}
 {{- if has .name (list "POD_NAME" "POD_NAMESPACE") }}
@@ -107,20 +109,32 @@ something about one thing; a value that is left at its default says nothing, so 
 {{- fail (printf "extraEnv sets %s, which the value proxy sets: remove one of both" .name) }}
 {{- end }}
 {{- end }}
-{{- $names := list "config" "tmp" }}
+{{- $containers := list "operator" }}
+{{- range concat $values.extraInitContainers $values.extraContainers }}
+{{- if has .name $containers }}
+{{- fail (printf "extraContainers or extraInitContainers has a second container %s: give it another name" .name) }}
+{{- end }}
+{{- $containers = append $containers .name }}
+{{- end }}
+{{- range $values.extraArgs }}
+{{- if or (eq . "--config") (hasPrefix "--config=" .) }}
+{{- fail "extraArgs sets --config, which the chart sets: write the configuration into the value config" }}
+{{- end }}
+{{- end }}
+{{- $names := list "config" "tmp" "token" }}
 {{- range $values.extraVolumes }}
 {{- if has .name $names }}
 {{- fail (printf "extraVolumes has a second volume %s: give it another name" .name) }}
 {{- end }}
 {{- $names = append $names .name }}
 {{- end }}
-{{- $paths := list "/etc/secure-redis" "/tmp" }}
+{{- $paths := list "/etc/secure-redis" "/tmp" "/var/run/secrets/kubernetes.io/serviceaccount" }}
 {{- range $values.extraVolumeMounts }}
 {{- if not (has .name $names) }}
-{{- fail (printf "extraVolumeMounts mounts %s, which is no volume: add it to extraVolumes" .name) }}
+{{- fail (printf "extraVolumeMounts mounts %s, and there is no such volume: add it to extraVolumes" .name) }}
 {{- end }}
 {{- if has .mountPath $paths }}
-{{- fail (printf "extraVolumeMounts mounts a second time at %s: take another path" .mountPath) }}
+{{- fail (printf "extraVolumeMounts mounts a second time at %s: use another path" .mountPath) }}
 {{- end }}
 {{- $paths = append $paths .mountPath }}
 {{- end }}

@@ -47,41 +47,76 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
 
-{{- /* What every container of ours may do: nothing. */ -}}
-{{- define "secure-redis.podSecurity" -}}
-runAsNonRoot: true
-{{- with .Values.runAsUser }}
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-{{- end }}
-seccompProfile:
-  type: RuntimeDefault
-{{- end -}}
-{{- define "secure-redis.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- /* A container of extraContainers or extraInitContainers, with the chart's security context where it sets none of its own. A list of: root, container. */ -}}
+{{- define "secure-redis.extraContainer" -}}
+{{- $ := index . 0 }}{{ $container := index . 1 }}
+{{- $security := merge (deepCopy ($container.securityContext | default dict)) $.Values.securityContext }}
+{{- list (merge (dict "securityContext" $security) $container) | toYaml }}
 {{- end -}}
 
-{{- /* Configuration and authorities under /etc/secure-redis. */ -}}
-{{- define "secure-redis.configVolume" -}}
-{{- $ca := .Values.caBundle -}}
-name: config
-{{- if or $ca.configMap $ca.secret }}
-projected:
-  sources:
-    - configMap:
-        name: {{ include "secure-redis.fullname" . }}
-    - {{ ternary "configMap" "secret" (ne $ca.configMap "") }}:
-        name: {{ $ca.configMap | default $ca.secret }}
-        items:
-          - key: {{ $ca.key }}
-            path: ca.pem
-{{- else }}
-configMap:
-  name: {{ include "secure-redis.fullname" . }}
+{{- /* A probe. A list of: the value, the path. Nothing if it is disabled. */ -}}
+{{- define "secure-redis.probe" -}}
+{{- $probe := index . 0 -}}
+{{- if and $probe $probe.enabled -}}
+httpGet: {path: {{ index . 1 }}, port: http}
+{{- with omit $probe "enabled" }}
+{{ toYaml . }}
 {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The Secrets with registry credentials, of this chart and of its parent, each once; a string is a name. */ -}}
+{{- define "secure-redis.imagePullSecrets" -}}
+{{- $names := list }}
+{{- range concat .Values.imagePullSecrets (.Values.global.imagePullSecrets | default list) }}
+{{- $names = append $names (ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .)) }}
+{{- end }}
+{{- range uniq $names }}
+- name: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- /* The operator's API token, for the container that mounts it and for no other. */ -}}
+{{- define "secure-redis.tokenVolume" -}}
+- name: token
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3607
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
+{{- end -}}
+
+{{- /* Configuration and authorities under /etc/secure-redis, and /tmp. */ -}}
+{{- define "secure-redis.volumes" -}}
+{{- $ca := .Values.caBundle -}}
+- name: config
+  {{- if or $ca.configMap $ca.secret }}
+  projected:
+    sources:
+      - configMap:
+          name: {{ include "secure-redis.fullname" . }}
+      - {{ ternary "configMap" "secret" (ne $ca.configMap "") }}:
+          name: {{ $ca.configMap | default $ca.secret }}
+          items:
+            - key: {{ $ca.key }}
+              path: ca.pem
+  {{- else }}
+  configMap:
+    name: {{ include "secure-redis.fullname" . }}
+  {{- end }}
+- name: tmp
+  emptyDir:
+    sizeLimit: 16Mi
 {{- end -}}
 
 {{- /* Where the pods, or the hooks' pods, may run. */ -}}
@@ -127,10 +162,10 @@ serviceAccountName: {{ include "secure-redis.serviceAccountName" $ }}
 automountServiceAccountToken: true
 restartPolicy: Never
 securityContext:
-  {{- include "secure-redis.podSecurity" $ | nindent 2 }}
-{{- with $.Values.imagePullSecrets }}
+  {{- toYaml $.Values.podSecurityContext | nindent 2 }}
+{{- with include "secure-redis.imagePullSecrets" $ | trim }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 containers:
   - name: {{ index . 1 }}
@@ -143,7 +178,7 @@ containers:
           fieldRef:
             fieldPath: metadata.namespace
     securityContext:
-      {{- include "secure-redis.containerSecurity" $ | nindent 6 }}
+      {{- toYaml $.Values.securityContext | nindent 6 }}
     resources:
       requests: {cpu: 10m, memory: 96Mi}
       limits: {memory: 160Mi}
@@ -154,11 +189,10 @@ containers:
       - name: tmp
         mountPath: /tmp
 volumes:
-  - {{- include "secure-redis.configVolume" $ | nindent 4 }}
-  - name: tmp
-    emptyDir:
-      sizeLimit: 16Mi
-{{- include "secure-redis.placement" $ }}
+  {{- include "secure-redis.volumes" $ | nindent 2 }}
+{{- with include "secure-redis.placement" $ | trim }}
+{{ . }}
+{{- end }}
 {{- end -}}
 
 {{- /* Whether an object of an API that the cluster may lack is rendered. A list of: root, the value's name, its dict, the API's version/kind. */ -}}
@@ -168,9 +202,33 @@ volumes:
 {{- if or (eq $value.renderMode "alwaysRender") ($.Capabilities.APIVersions.Has $api) -}}
 yes
 {{- else if eq $value.renderMode "failIfMissing" -}}
-{{- fail (printf "%s.enabled: this cluster has no %s; install the Prometheus operator first, or set %s.renderMode to skipIfMissing, or to alwaysRender where no cluster is asked (helm template, GitOps)" $name $api $name) -}}
+{{- fail (printf "%s.enabled: this cluster has no %s; install the Prometheus operator first, or set %s.renderMode to skipIfMissing; for helm template without a cluster set it to alwaysRender, or pass --api-versions" $name $api $name) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* The monitoring objects that are enabled and left out, because the cluster does not serve their kind. */ -}}
+{{- define "secure-redis.skipped" -}}
+{{- $ := . }}
+{{- range $name, $kind := dict "serviceMonitor" "ServiceMonitor" "podMonitor" "PodMonitor" "prometheusRule" "PrometheusRule" }}
+{{- $value := get $.Values $name }}
+{{- if and $value.enabled (not (include "secure-redis.renders" (list $ $name $value (printf "monitoring.coreos.com/v1/%s" $kind)))) }}
+{{ $name }} (monitoring.coreos.com/v1/{{ $kind }})
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The listed namespaces that are being deleted, and have no RoleBinding of the chart's. */ -}}
+{{- define "secure-redis.terminating" -}}
+{{- $ := . }}
+{{- $bindings := dict "-chart" (ternary list .Values.namespaces .Values.clusterWide) "-resources" ((include "secure-redis.config" . | fromYaml).namespaces | default list) }}
+{{- range $suffix, $namespaces := $bindings }}
+{{- range $namespaces }}
+{{- if not (include "secure-redis.bindable" (list . (printf "%s%s" (include "secure-redis.fullname" $) $suffix))) }}
+{{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* So that a policy is evaluated for the operator and for nobody else. */ -}}

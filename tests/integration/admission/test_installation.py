@@ -14,8 +14,14 @@ from tests.integration.admission.conftest import NAMESPACE
 from tests.integration.admission.test_authors import CACHES, RESOURCE_ID, give, secrets, tokens
 from tests.kube import Kube
 
+OPENSHIFT: Document = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None}}
+EXTRA: Document = {
+    "extraContainers": [{"name": "a", "image": "b"}],
+    "extraInitContainers": [{"name": "c", "image": "d"}],
+}
 
-@pytest.mark.parametrize("values", [{}, {"runAsUser": None}], ids=["plain", "openshift"])
+
+@pytest.mark.parametrize("values", [{}, OPENSHIFT, EXTRA], ids=["plain", "openshift", "sidecar"])
 def test_the_pod_passes_the_restricted_profile(admin: Api, values: Document) -> None:
     space = "restricted"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}

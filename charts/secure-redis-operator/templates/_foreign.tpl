@@ -1,0 +1,80 @@
+{{- /* Refuses names of other charts, all at once, with what to write instead. values.schema.json lets exactly these names pass. */ -}}
+{{- define "secure-redis.refuseForeign" -}}
+{{- $values := .Values }}
+{{- $found := list }}
+{{- range $path, $entry := .Files.Get "files/foreign.yaml" | fromYaml }}
+{{- $at := $values }}{{ $there := true }}
+{{- range splitList "." $path }}
+{{- $there = and $there (kindIs "map" $at) (hasKey $at .) }}
+{{- if $there }}{{ $at = index $at . }}{{ end }}
+{{- end }}
+{{- if and $there (not (kindIs "invalid" $at)) }}
+{{- if $entry.instead }}
+{{- $found = append $found (printf "%s: %s" $path $entry.instead) }}
+{{- else if or (kindIs "map" $at) (kindIs "slice" $at) (eq (toString $at) "") }}
+{{- $found = append $found (printf "%s: did you mean %s?" $path $entry.write) }}
+{{- else }}
+{{- $found = append $found (printf "%s: did you mean %s? Write %s: %s" $path $entry.write $entry.write (toString $at)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- /* In a parent chart `global` belongs to all its charts; else only this chart reads it. */ -}}
+{{- if .Chart.IsRoot }}
+{{- range $name, $_ := omit $values.global "imagePullSecrets" }}
+{{- $hint := ternary (printf "did you mean %s?" $name) "see values.yaml for the values of this chart" (hasKey $values $name) }}
+{{- if eq $name "imageRegistry" }}{{ $hint = "write the registry into image.repository" }}{{ end }}
+{{- if eq $name "leaderElection" }}{{ $hint = "did you mean config.leaderElection?" }}{{ end }}
+{{- $found = append $found (printf "global.%s: this chart reads global.imagePullSecrets only; %s" $name $hint) }}
+{{- end }}
+{{- end }}
+{{- if $found }}
+{{- fail (printf "\n\nThese values are not this chart's. Change them and run Helm again:\n  %s\n" (join "\n  " $found)) }}
+{{- end }}
+{{- end -}}
+
+{{- /* Refuses a cluster that cannot run what the chart installs. Helm's own check of Chart.yaml (kubeVersion) names no way out. */ -}}
+{{- define "secure-redis.refuseCluster" -}}
+{{- $floor := index .Chart.Annotations "secureredis.io/kubernetes" }}
+{{- $version := .Capabilities.KubeVersion.Version }}
+{{- if not (semverCompare $floor $version) }}
+{{- fail (printf "\n\nThis cluster runs Kubernetes %s, and the chart requires %s: its admission policies and its CRD are tested from there on. Upgrade the cluster (on AKS, `az aks get-upgrades` lists the versions), then run Helm again. If you render without a cluster, pass its version: helm template --kube-version.\n" $version (trimSuffix "-0" $floor)) }}
+{{- end }}
+{{- /* Only for a user who creates cluster-wide objects anyway: others may not be allowed to read these. Without a cluster, lookup finds nothing. */ -}}
+{{- if .Values.rbac.create }}
+{{- $namespace := lookup "v1" "Namespace" "" .Release.Namespace }}
+{{- if and .Release.IsInstall (eq (dig "status" "phase" "" $namespace) "Terminating") }}
+{{- fail (printf "\n\nThe namespace %s is being deleted, and nothing can be created in it. Wait until it is gone (kubectl wait --for=delete namespace/%s --timeout=5m), then run Helm again with --create-namespace.\n" .Release.Namespace .Release.Namespace) }}
+{{- end }}
+{{- if not .Values.crds.enabled }}
+{{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "securerediscaches.secureredis.io" }}
+{{- $ours := .Files.Get "files/secureredis.io_securerediscaches.yaml" | fromYaml }}
+{{- if $there }}
+{{- $missing := list }}
+{{- range $version := $ours.spec.versions }}
+{{- $schema := dict }}
+{{- range $there.spec.versions }}{{ if eq .name $version.name }}{{ $schema = .schema.openAPIV3Schema }}{{ end }}{{ end }}
+{{- $missing = concat $missing (include "secure-redis.missingFields" (list $version.schema.openAPIV3Schema $schema "") | trim | splitList "\n" | compact) }}
+{{- end }}
+{{- if $missing }}
+{{- fail (printf "\n\nThe CRD in this cluster is older than this chart (crds.enabled is false). It does not know %d fields: %s%s. Apply the CRD of this chart's version first (kubectl apply --server-side -f crds/), or set crds.enabled to true.\n" (len $missing) (join ", " (slice $missing 0 (min 5 (len $missing) | int))) (ternary ", …" "" (gt (len $missing) 5))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The fields of a schema that another one lacks, one a line. A list of: the schema, the other one, the path of both. */ -}}
+{{- define "secure-redis.missingFields" -}}
+{{- $ours := index . 0 }}{{ $theirs := index . 1 }}{{ $path := index . 2 }}
+{{- range $name, $part := $ours.properties }}
+{{- $other := get ($theirs.properties | default dict) $name }}
+{{- if $other }}
+{{- include "secure-redis.missingFields" (list $part $other (printf "%s.%s" $path $name)) }}
+{{- else }}
+{{- printf "%s.%s\n" $path $name | trimPrefix "." }}
+{{- end }}
+{{- end }}
+{{- if kindIs "map" $ours.items }}
+{{- include "secure-redis.missingFields" (list $ours.items ($theirs.items | default dict) (printf "%s[]" $path)) }}
+{{- end }}
+{{- end -}}

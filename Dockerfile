@@ -13,16 +13,17 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 # First what changes rarely. Every file is checked against its hash, and no package is compiled here.
 COPY requirements/runtime.txt requirements/build.txt requirements/
-RUN ["python3", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "--target", "/packages", "-r", "requirements/runtime.txt"]
+RUN ["python3", "-m", "pip", "install", "--no-compile", "--require-hashes", "--only-binary", ":all:", "--target", "/packages", "-r", "requirements/runtime.txt"]
 RUN ["python3", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "-r", "requirements/build.txt"]
 # unchecked-hash: an image is never edited, so a module's source need not be looked at before its bytecode is used.
+# Compiled here and not by pip, whose bytecode names its temporary directory and depends on times of files.
 RUN ["python3", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "/packages"]
 COPY pyproject.toml LICENSE README.md ./
 COPY operator operator
 RUN ["python3", "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", "dist", "."]
 # The wheel that was just made, and nothing else: there is no version to pin.
 # hadolint ignore=DL3013
-RUN ["python3", "-m", "pip", "install", "--no-index", "--find-links", "dist", "--no-deps", "--target", "/app", "secure-redis-operator"]
+RUN ["python3", "-m", "pip", "install", "--no-index", "--find-links", "dist", "--no-deps", "--no-compile", "--target", "/app", "secure-redis-operator"]
 RUN ["python3", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "/app"]
 
 FROM ${RUN_IMAGE}

@@ -53,6 +53,9 @@ def test_what_is_in_it(image: BuiltImage) -> None:
     modules = [path for part in ("app", "packages") for path in (image.root / part).rglob("*.py")]
     compiled = {path.parent.parent / f"{path.name.split('.')[0]}.py" for path in image.root.rglob("*.pyc")}
     assert not [path for path in modules if path not in compiled and path.stem.isidentifier()]
+    # Bytecode by the hash of its source, which no time of a file makes stale (PEP 552: flags 0b01, unchecked).
+    headers = [path.read_bytes()[4:8] for part in ("app", "packages") for path in (image.root / part).rglob("*.pyc")]
+    assert set(headers) == {(1).to_bytes(4, "little")}
     # Neither the tests' tools nor the ones that installed it.
     installed = {path.name.lower() for path in (image.root / "packages").iterdir()}
     assert not installed & {"pytest", "pip", "hypothesis", "lupa", "setuptools"}

@@ -38,8 +38,14 @@ security: ## Search the workflows (zizmor) and the operator's code (bandit) for 
 	$(dir $(PY))zizmor --offline --quiet --no-progress --persona=pedantic .github
 	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml operator
 
+# PAGES="docs/keys.md docs/faq.md": only these, also if .vale.ini lists them as not clean yet. PAGES=--all: every page.
+PAGES ?=
+.PHONY: prose
+prose: ## Check the documentation's words, sentences and headings (Vale, built once in about a minute)
+	@$(PY) -m scripts.prose $(PAGES)
+
 .PHONY: check
-check: lint imports types security ## All static checks
+check: lint imports types security prose ## All static checks
 
 .PHONY: sbom
 sbom: ## Write the SBOM of what the operator runs with to dist/sbom.cdx.json (CycloneDX) and dist/sbom.spdx.json (SPDX)

@@ -15,6 +15,7 @@ from sandbox.helm import helm
 from sandbox.names import NamesError, ready
 from sandbox.redis_tool import RedisToolError, redis_tool
 from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, ToolchainError, control_plane_binaries, kubectl
+from sandbox.vale import vale
 
 NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, RedisToolError, ToolchainError)
 
@@ -22,8 +23,8 @@ NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, R
 def prepare(*, tests: bool = False, floor: bool = False) -> None:
     """Fetch or build what is missing.
 
-    `tests`: also azure-cli, checkov, hadolint, mkdocs and promtool. `floor`: also the oldest supported control plane
-    and the CRDs of Argo CD and Flux.
+    `tests`: also azure-cli, checkov, hadolint, mkdocs, promtool and Vale. `floor`: also the oldest supported control
+    plane and the CRDs of Argo CD and Flux.
     Raises one of `NotToBeHad`, with a sentence that says what to install.
     """
     ready()
@@ -36,6 +37,7 @@ def prepare(*, tests: bool = False, floor: bool = False) -> None:
         for name in ("checkov", "docs", "hadolint"):
             environment(name)
         unpacked("prometheus")
+        vale()
     if floor:
         control_plane_binaries(FLOOR_VERSION, scheduler=False)
         gitops_definitions()
@@ -47,7 +49,7 @@ def main() -> int:
     parser.add_argument(
         "--tests",
         action="store_true",
-        help="also install what the tests run: azure-cli, checkov, hadolint, mkdocs, promtool",
+        help="also install what the tests run: azure-cli, checkov, hadolint, mkdocs, promtool, Vale",
     )
     parser.add_argument(
         "--floor",

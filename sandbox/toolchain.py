@@ -111,11 +111,12 @@ def _envtest_assets(directory: str | None, minor: str) -> Path | None:
 def build(tool: Tool) -> Path:
     """Return the path of `tool` in the cache, built first if it is missing.
 
-    The directory's name carries the version and a digest of go.mod and go.sum. The file appears whole or not at all,
-    and processes that want the same one wait for each other. Raises ToolchainError with the compiler's words.
+    The directory's name carries the version and a digest of the tool module's files. The file appears whole or not at
+    all, and processes that want the same one wait for each other. Raises ToolchainError with the compiler's words.
     """
     source = TOOLS / tool.module
-    digest = hashlib.sha256((source / "go.mod").read_bytes() + (source / "go.sum").read_bytes()).hexdigest()[:12]
+    files = sorted(path for path in source.rglob("*") if path.is_file())  # go.mod, go.sum, then modules beside them
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     version = module_version(tool.module, tool.requires)
     kind = tool.module if tool.module not in _MODULE_OF.values() else "controlplane"
     home = cache_dir() / f"{kind}-{version}-{digest}"

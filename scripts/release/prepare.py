@@ -23,10 +23,11 @@ _PLACES = (
     (_CHART_FILE, re.compile(r'^(version: "?)([^"\s]+)("?)$', re.MULTILINE)),
     (_CHART_FILE, re.compile(r'^(appVersion: "?)([^"\s]+)("?)$', re.MULTILINE)),
 )
-# Commands and manifests for a reader to copy, which name the image with its tag.
+# Commands and manifests for a reader to copy, which name the image with its tag, and their output.
 _COPIED = ("README.md", "docs/**/*.md", "examples/**/*.yaml", "examples/**/*.md", "scripts/chart_docs.py")
 _IMAGE_TAG = (
-    rf'((?<![\w.-])(?:tag: ?"?|TAG=|image\.tag=)|(?<![\w.-])registry\.example\.com/{NAME}:){{version}}(?![\w.-])'
+    rf'((?<![\w.-])(?:tag: ?"?|TAG=|image\.tag=)|(?<![\w.-])registry\.example\.com/{NAME}:'
+    rf"|(?<![\w./-]){NAME} ){{version}}(?![\w.-])"
 )
 
 

@@ -21,7 +21,8 @@ NEWEST, OLDEST = versions.VERSIONS
 
 
 def test_kubernetes_helm_and_python() -> None:
-    floor = yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"].removeprefix(">=").removesuffix(".0-0")
+    annotations = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
+    floor = annotations["secureredis.io/kubernetes"].removeprefix(">=").removesuffix(".0-0")
     assert ROWS["Kubernetes"].startswith(f"{floor} or newer")
     assert f"| {DEFAULT_VERSION} with" in ROWS["Kubernetes"]
     assert f" {FLOOR_VERSION} with" in ROWS["Kubernetes"]

@@ -36,6 +36,11 @@ class Copy:
         assert content.count(before) == 1, f"{before!r} is {content.count(before)} times in {file}"
         path.write_text(content.replace(before, text + before))
 
+    def append(self, file: str, text: str) -> None:
+        """Put `text` at the end."""
+        path = self.root / file
+        path.write_text(path.read_text() + text)
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Python in the copy."""
         environment = {**os.environ, "PYTHONPATH": f"{self.root / 'operator'}{os.pathsep}{self.root}"}
@@ -72,11 +77,12 @@ def blocks(title: str) -> list[str]:
 
 @pytest.mark.slow
 def test_add_a_rule(tree: Copy) -> None:
-    check, row = blocks("Add a rule")
+    check, row, commands = blocks("Add a rule")
     file = f"{CODE}/domain/assess/rules/resilience.py"
     tree.insert(file, f"{check}\n\n", before="RULES = (")
     path = tree.root / file
     path.write_text(path.read_text().removesuffix(")\n") + row + ")\n")
+    tree.append("scripts/docs_data/rules.yaml", commands)
     assert "test_pages_are_up_to_date" in tree.test(GENERATED)
     assert tree.make_docs() == ["rules/R7.md", "rules/README.md"]
     assert (
@@ -110,11 +116,12 @@ def test_add_an_action(tree: Copy) -> None:
 
 
 def test_add_a_reason(tree: Copy) -> None:
-    value, row = blocks("Add a reason")
+    value, row, commands = blocks("Add a reason")
     tree.insert(f"{CODE}/api/reasons/reason.py", value, before='    CACHE_GONE = "CacheGone"')
     assert "CacheMoved" in tree.run("scripts/docs.py").stderr
     path = tree.root / f"{CODE}/api/reasons/cache.py"
     path.write_text(path.read_text().removesuffix("}\n") + row + "}\n")
+    tree.append("scripts/docs_data/reasons.yaml", commands)
     assert "test_pages_are_up_to_date" in tree.test(GENERATED, "-k", "up_to_date or every_reason_is_reported")
     assert {"reasons/CacheMoved.md", "reasons/README.md", "conditions/Ready.md"} <= set(tree.make_docs())
     assert "test_every_reason_is_reported" in tree.test(GENERATED, "-k", "up_to_date or every_reason_is_reported")
@@ -122,9 +129,9 @@ def test_add_a_reason(tree: Copy) -> None:
 
 def test_the_blocks_are_those_of_the_page() -> None:
     assert [len(blocks(title)) for title in ("Add a rule", "Add a status field", "Add an action", "Add a reason")] == [
-        2,
+        3,
         2,
         1,
-        2,
+        3,
     ]
     assert textwrap.dedent(blocks("Add an action")[0]) == blocks("Add an action")[0]

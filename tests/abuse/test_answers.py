@@ -160,6 +160,7 @@ async def test_f20_versions_that_never_end_are_left_to_a_plain_read(azure: Azure
     secret = hostile.secret(KEY)
     hostile.on("vault", "/secrets/orders", hostile.authorized(answer(200, secret)))
     hostile.on("vault", "versions", hostile.authorized(pages(hostile, "vault", [secret])))
+    await read_secret(azure, hostile)  # the first read lists no versions
     outcome = await read_secret(azure, hostile)
     assert isinstance(outcome, VaultSecretFacts)
     assert outcome.version == "a" * 32

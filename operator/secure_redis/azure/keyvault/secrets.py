@@ -16,6 +16,7 @@ from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.azure.core.answers import Malformed
 from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.clouds import host_of
 from secure_redis.azure.core.credentials import Credentials
@@ -348,7 +349,7 @@ class Vaults:
         """Find the version by a plain read. Its value is kept only if that version's value is not kept yet."""
 
         async def call() -> KeyVaultSecret:
-            return await vault.client.get_secret(name, pinned)
+            return await _whole(vault.client, name, pinned)
 
         bundle = await self._call(identity, vault, call)
         if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
@@ -382,7 +383,7 @@ class Vaults:
             vault = self._vault(identity, uri)
 
             async def call() -> KeyVaultSecret:
-                return await vault.client.get_secret(name, version.id)
+                return await _whole(vault.client, name, version.id)
 
             bundle = await self._call(identity, vault, call)
             if not isinstance(bundle, KeyVaultSecret):
@@ -437,6 +438,19 @@ class Vaults:
             per_call_policies=[self._transport.vault_guard(url), CorrelationPolicy()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
+
+
+async def _whole(client: SecretClient, name: str, version: str | None) -> KeyVaultSecret:
+    """Read a secret with its value. The SDK takes any answer for one, also an answer without both.
+
+    Raises:
+        Malformed: the answer has no value, or no version.
+
+    """
+    found = await client.get_secret(name, version)
+    if found.value is None or not found.properties.version:
+        raise Malformed("the vault's answer is not a secret with its value")
+    return found
 
 
 def _value(text: str) -> SecretStr:

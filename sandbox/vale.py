@@ -1,13 +1,8 @@
-"""The pinned Vale, which checks the prose of the documentation (scripts/prose.py).
+"""The pinned Vale, which checks the prose of the documentation (scripts/prose.py)."""
 
-`python -m sandbox.vale` prepares it and prints its path.
-"""
-
-import sys
 from pathlib import Path
 
-from sandbox.cache import progress
-from sandbox.toolchain import Tool, ToolchainError, build
+from sandbox.toolchain import Tool, build
 
 VALE = Tool("vale", "vale", "github.com/vale-cli/vale/v3/cmd/vale", "github.com/vale-cli/vale/v3", "~1 min")
 
@@ -18,17 +13,3 @@ def vale() -> Path:
     One on PATH is not taken: its version decides what is a sentence. Raises ToolchainError.
     """
     return build(VALE)
-
-
-def main() -> int:
-    """Prepare Vale from the command line."""
-    try:
-        print(vale())
-    except ToolchainError as error:
-        progress(str(error))
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

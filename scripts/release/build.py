@@ -136,7 +136,7 @@ def _site(source: Path, site: Path, file: Path, seconds: int, version: str) -> N
         docs_site.build(site, source / "mkdocs.yml", settings)
     except docs_site.SiteError as error:
         raise ReleaseError(f"The documentation site cannot be built:\n{error}") from error
-    # mkdocs compresses its map of the site with the time of the build, and nobody requires it compressed.
+    # mkdocs compresses its map of the site with the time of the build, and no reader requires it compressed.
     (site / "sitemap.xml.gz").unlink(missing_ok=True)
     members = archives.below(site, f"{file.name.removesuffix('.tar.gz')}/")
     file.write_bytes(archives.compressed(archives.tar(members, seconds)))

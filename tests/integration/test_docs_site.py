@@ -89,10 +89,10 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "path"),
     [
-        ("rules/T1.html", ["Home", "Security", "Rules"]),
+        ("rules/T1.html", ["Home", "Reference", "Rules"]),
         ("conditions/Ready.html", ["Home", "Reference", "Conditions"]),
         ("reasons/Ready.html", ["Home", "Reference", "Reasons"]),
-        ("rotation.html", ["Home", "Using it"]),
+        ("rotation.html", ["Home", "Concepts"]),
     ],
 )
 def test_a_page_shows_where_it_is(site: Path, page: str, path: list[str]) -> None:

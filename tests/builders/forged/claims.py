@@ -132,7 +132,7 @@ CLAIMS: Final[Mapping[str, Forgery]] = {
         conditions=_conditions(_condition("WorkloadsCurrent", "False", "RollingOut"))
     ),
     "`binding` claims another Secret": claims(binding={"name": "another"}),
-    "`cache` claims that it is there and ours": claims(cache={**THERE, "provisioningState": "Succeeded"}),
+    "`cache` claims that the operator created it": claims(cache={**THERE, "provisioningState": "Succeeded"}),
     "`cache` claims that Azure works on it": claims(cache={**THERE, "provisioningState": "Updating"}),
     "`compliance` claims that every rule passed": claims(
         compliance={"passedRules": " ".join(rule.id for rule in RULES), "findings": []}, observedGeneration=1
@@ -154,8 +154,8 @@ CLAIMS: Final[Mapping[str, Forgery]] = {
         }
     ),
     "`pending` claims a recorded creation": pending("CreateCache"),
-    "`pending` claims a creation whose network is owed": pending("CompleteCache"),
-    "`pending` claims a creation whose persistence is owed": pending("PersistCache"),
+    "`pending` claims a creation whose network is not set": pending("CompleteCache"),
+    "`pending` claims a creation whose persistence is not set": pending("PersistCache"),
     "`pending` claims a recorded deletion": pending("DeleteCache"),
     "`workloads` claims that every pod has moved": claims(workloads=_workloads()),
     "`workloads` claims that nothing was injected": claims(workloads=_workloads(injected=False)),

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from textwrap import fill
 from typing import Any, Final, get_args
 
 from secure_redis.domain.plan.actions import CacheAction
@@ -75,15 +74,15 @@ def outcomes(story: Story, name: str) -> dict[str, str]:
 
 
 def table(story: Story) -> str:
-    """The table in Markdown, and a sentence that names the forgeries that make no difference in any phase."""
+    """The table in Markdown, and a list of the forgeries that make no difference in any phase."""
     by_phase = [outcomes(story, name) for name in story.phases]
     rows = [["forged or lost", *story.phases], ["---"] * (len(story.phases) + 1)]
     for forgery in story.forgeries:
         cells = [found[forgery] for found in by_phase]
         rows += [] if set(cells) == {NOTHING} else [[forgery, *cells]]
     without = [one for one in story.forgeries if one not in {row[0] for row in rows}]
-    sentence = fill(f"{WITHOUT} {'; '.join(without)}.", 120, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", sentence])
+    listed = [f"- {one}" for one in without]
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", WITHOUT, "", *listed])
 
 
 def until(made: Life, condition: Callable[[Life], bool]) -> Life:

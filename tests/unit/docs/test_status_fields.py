@@ -73,8 +73,8 @@ def test_the_table_of_forged_statuses_is_what_happens(phase: str) -> None:
 
 def without(story: Story) -> list[str]:
     """The forgeries that the page lists as making no difference in any phase."""
-    sentence = " ".join(text_of(story.section).split(WITHOUT, 1)[1].split())
-    return sentence.removesuffix(".").split("; ")
+    after = text_of(story.section).split(WITHOUT, 1)[1]
+    return [line.removeprefix("- ") for line in after.splitlines() if line.startswith("- ")]
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.section)

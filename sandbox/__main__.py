@@ -1,8 +1,6 @@
-"""`python -m sandbox`."""
+"""`python -m sandbox`, which sandbox.sh runs."""
 
-import sys
-
-from sandbox.cli.main import main
+from sandbox.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

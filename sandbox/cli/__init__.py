@@ -1,1 +1,1 @@
-"""The command `python -m sandbox`: start, inspect and change a sandbox."""
+"""The command `./sandbox.sh`: start, inspect and change a sandbox."""

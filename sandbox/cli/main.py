@@ -1,12 +1,15 @@
-"""`python -m sandbox up | status | down | shell | env | operator … | fault …`: a local world to try the operator in."""
+"""`./sandbox.sh up | status | down | shell | env | helm | seed | operator | fault`: a local world for the operator."""
 
-import argparse
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
 
 from sandbox import names
 from sandbox.api import Api
@@ -19,83 +22,96 @@ from sandbox.cli.state import Facts, Sandbox, SandboxError
 from sandbox.cluster import Cluster
 from sandbox.demo import shop as examples
 from sandbox.helm import helm
-from sandbox.prepare import prepare
-from sandbox.redis_tool import RedisToolError, redis_tool
-from sandbox.toolchain import ToolchainError, kubectl
+from sandbox.prepare import NotToBeHad, prepare
+from sandbox.toolchain import kubectl
 from sandbox.waiting import wait_for
 
 _UP_SECONDS = 180.0
 _OPERATOR_SECONDS = 60.0  # a stop alone may take 30
+_FAILURES = (SandboxError, ControlError, *NotToBeHad, TimeoutError)
+_COMPLETE = "_SANDBOX_SH_COMPLETE"
+_NAME = "sandbox.name"  # in the meta of a click context
+_Command = TypeVar("_Command", bound=Callable[..., Any] | click.Command)
+_PASSED_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code."""
-    given = _parser().parse_args(arguments)
-    try:
-        sandbox = Sandbox(given.name)
-        match given.command:
-            case "up":
-                return _up(sandbox, [] if given.no_operator else ["--bare"] if given.bare else ["--operator"])
-            case "status":
-                return _status(sandbox)
-            case "down":
-                return _down(Sandbox.all() if given.all else [sandbox])
-            case "shell":
-                return _shell(sandbox.must(), given.program)
-            case "helm":
-                return _helm(sandbox.must(), given.arguments)
-            case "seed":
-                return _seed(sandbox.must())
-            case "env":
-                return _env(sandbox.must())
-            case "operator":
-                return _operator(sandbox, given.verb)
-            case _:
-                faults.run(Control.of(Path(sandbox.must().azure)), given)
-                return 0
-    except (SandboxError, ControlError, RedisToolError, ToolchainError, names.NamesError, TimeoutError) as error:
-        progress(str(error))
-        return 1
+class _Commands(click.Group):
+    """Commands of which a failure ends with its sentence and the exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _FAILURES as error:
+            progress(str(error))
+            ctx.exit(1)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--name", default="default", help="which sandbox, where there are several (default: default)")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="start everything in the background and print the kubeconfig")
-    what = up.add_mutually_exclusive_group()
-    what.add_argument("--no-operator", action="store_true", help="everything but the operator, to run one yourself")
-    what.add_argument("--bare", action="store_true", help="nothing of the chart, to install it with `helm`")
-    commands.add_parser("status", help="what runs; exit code 1 if it does not")
-    down = commands.add_parser("down", help="end everything; its data is lost")
-    down.add_argument("--all", action="store_true", help="every sandbox")
-    shell = commands.add_parser("shell", help="a shell with kubectl, KUBECONFIG and the made-up host names")
-    shell.add_argument("program", nargs="*", help="run this instead of $SHELL (put -- before it)")
-    commands.add_parser("env", help='kubectl and KUBECONFIG for this shell: eval "$(… env)"')
-    run_helm = commands.add_parser("helm", help="the pinned Helm, for this cluster (put -- before its arguments)")
-    run_helm.add_argument("arguments", nargs="*")
-    seed = commands.add_parser("seed", help="fill the simulated Azure")
-    seed.add_argument("what", choices=["examples"], help="what the manifests of examples/ refer to")
-    operator = commands.add_parser("operator", help="stop, start or restart the operator; all else runs on")
-    operator.add_argument("verb", choices=["stop", "start", "restart"])
-    faults.add_parser(commands)
-    return parser
+def _keep_name(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[_NAME] = value
 
 
-def _up(sandbox: Sandbox, options: list[str]) -> int:
+def _complete_name(*_: object) -> list[CompletionItem]:
+    return [CompletionItem(one.name) for one in Sandbox.running_ones()]
+
+
+def _named(*, hidden: bool = False) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--name",
+        expose_value=False,
+        callback=_keep_name,
+        shell_complete=_complete_name,
+        hidden=hidden,
+        help="Which sandbox. Not necessary where exactly one runs. A new one is named `default`.",
+    )
+
+
+def _chosen() -> Sandbox:
+    name = click.get_current_context().meta.get(_NAME)
+    return Sandbox.only() if name is None else Sandbox(name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@_named()
+def main() -> None:
+    """Start, use and end a local world for the operator: a real Kubernetes, real Redis, a simulated Azure.
+
+    Shell completion: eval "$(_SANDBOX_SH_COMPLETE=bash_source ./sandbox.sh)" (or zsh_source, fish_source).
+    """
+
+
+main.add_command(faults.group(_chosen))
+
+
+@main.command()
+@_named(hidden=True)
+@click.option("--no-operator", is_flag=True, help="Everything except the operator, to run one yourself.")
+@click.option("--bare", is_flag=True, help="No object of the chart, to install it with `helm`.")
+def up(no_operator: bool, bare: bool) -> None:
+    """Start everything in the background and print the kubeconfig."""
+    if no_operator and bare:
+        raise click.UsageError("--bare starts no operator: omit --no-operator")
+    sandbox = Sandbox(click.get_current_context().meta.get(_NAME, "default"))
     facts = sandbox.facts()
     if facts is None and sandbox.running() is not None:
         progress(f"the sandbox {sandbox.name!r} is being started by another process…")
         facts = wait_for(lambda: _facts_while_running(sandbox), _UP_SECONDS, "the sandbox to be up")
     if facts is None:
-        # Long steps run here, where their progress is visible.
-        prepare()
-        redis_tool()
-        facts = _start(sandbox, options)
-    print(f"KUBECONFIG={facts.kubeconfig}")
-    if sandbox.values.exists():
-        print(f"VALUES={sandbox.values}")
-    return 0
+        prepare()  # here, where its progress is visible
+        facts = _start(sandbox, [] if no_operator else ["--bare"] if bare else ["--operator"])
+        progress(f'it runs. For kubectl in this shell: eval "$({sandbox.command("env")})"')
+    elif bare and not sandbox.values.exists():
+        raise SandboxError(
+            f"the sandbox {sandbox.name!r} runs already, with the objects of the chart: "
+            f"end it with `{sandbox.command('down')}`, or start another one with --name"
+        )
+    for name, value in _variables(sandbox, facts):
+        print(f"{name}={shlex.quote(value)}")
+
+
+def _variables(sandbox: Sandbox, facts: Facts) -> list[tuple[str, str]]:
+    found = [("KUBECONFIG", facts.kubeconfig)]
+    return [*found, ("VALUES", str(sandbox.values))] if sandbox.values.exists() else found
 
 
 def _facts_while_running(sandbox: Sandbox) -> Facts | None:
@@ -120,20 +136,30 @@ def _start(sandbox: Sandbox, options: list[str]) -> Facts:
             start_new_session=True,
         )
 
-    def up() -> Facts | None:
+    def is_up() -> Facts | None:
         if supervisor.poll() is not None:
             end = "\n".join(sandbox.log.read_text(errors="replace").splitlines()[-20:])
             raise SandboxError(f"the sandbox did not start; the end of {sandbox.log}:\n{end}")
         return sandbox.facts()
 
-    return wait_for(up, _UP_SECONDS, "the sandbox to be up")
+    return wait_for(is_up, _UP_SECONDS, "the sandbox to be up")
 
 
-def _status(sandbox: Sandbox) -> int:
+@main.command()
+@_named(hidden=True)
+def status() -> None:
+    """Show what runs. The exit code is 1 if nothing does."""
+    context = click.get_current_context()
+    asked = [Sandbox(context.meta[_NAME])] if _NAME in context.meta else Sandbox.running_ones() or [Sandbox.only()]
+    shown = [_show_status(sandbox) for sandbox in asked]
+    context.exit(0 if all(shown) else 1)
+
+
+def _show_status(sandbox: Sandbox) -> bool:
     facts = sandbox.facts()
     if facts is None:
         print(f"{sandbox.name}: {'starting' if sandbox.running() else 'not running'}")
-        return 1
+        return False
     azure = Control.of(Path(facts.azure)).endpoints
     cluster = Cluster.load(Path(facts.kubeconfig).parent)
     pods = Api(cluster).get("/api/v1/pods").must()["items"]
@@ -151,16 +177,24 @@ def _status(sandbox: Sandbox) -> int:
     }
     for title, text in rows.items():
         print(f"{title:<12}{text}")
-    return 0
+    return True
 
 
-def _down(sandboxes: Sequence[Sandbox]) -> int:
-    for sandbox in sandboxes:
+@main.command()
+@_named(hidden=True)
+@click.option("--all", "every", is_flag=True, help="Every sandbox.")
+def down(every: bool) -> None:
+    """End everything. The data of the sandbox is lost."""
+    for sandbox in Sandbox.all() if every else [_chosen()]:
         print(f"{sandbox.name}: {'ended' if sandbox.down() else 'was not running'}")
-    return 0
 
 
-def _operator(sandbox: Sandbox, verb: str) -> int:
+@main.command()
+@_named(hidden=True)
+@click.argument("verb", type=click.Choice(["stop", "start", "restart"]))
+def operator(verb: str) -> None:
+    """Stop, start or restart the operator. Everything else continues."""
+    sandbox = _chosen()
     sandbox.must()
     request = sandbox.request_operator(verb)
 
@@ -170,39 +204,63 @@ def _operator(sandbox: Sandbox, verb: str) -> int:
 
     facts = wait_for(followed, _OPERATOR_SECONDS, f"the supervisor to {verb} the operator")
     print(f"operator: {'started' if facts.operator else 'stopped'}")
-    return 0
 
 
-def _helm(facts: Facts, arguments: Sequence[str]) -> int:
-    environment = {**os.environ, "KUBECONFIG": facts.kubeconfig}
-    return subprocess.run([str(helm()), *arguments], env=environment, check=False).returncode
+@main.command("helm", context_settings={**_PASSED_ON, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run_helm(arguments: Sequence[str]) -> None:
+    """Run the pinned Helm for this cluster."""
+    facts = _chosen().must()
+    done = subprocess.run([str(helm()), *arguments], env=_environment(facts), check=False)
+    click.get_current_context().exit(done.returncode)
 
 
-def _seed(facts: Facts) -> int:
+@main.command()
+@_named(hidden=True)
+@click.argument("what", type=click.Choice(["examples"]))
+def seed(what: str) -> None:
+    """Fill the simulated Azure with what the manifests of examples/ refer to."""
+    facts = _chosen().must()
     control = Control.of(Path(facts.azure))
     shop = examples.seed(control, Cluster.load(Path(facts.kubeconfig).parent))
     print(f"Azure has the caches legacy and orders, and the vault {shop.vault}, of the manifests in examples/.")
     print(f"In them, write {control.endpoints.vault_suffix} for vault.azure.net.")
-    return 0
 
 
-def _env(facts: Facts) -> int:
-    print(f"export KUBECONFIG={shlex.quote(facts.kubeconfig)}")
-    print(f"export VAULT_SUFFIX={Control.of(Path(facts.azure)).endpoints.vault_suffix}")
+@main.command()
+@_named(hidden=True)
+def env() -> None:
+    """Print what your own shell needs for kubectl: eval "$(./sandbox.sh env)"."""
+    sandbox = _chosen()
+    facts = sandbox.must()
+    suffix = Control.of(Path(facts.azure)).endpoints.vault_suffix
+    for name, value in [*_variables(sandbox, facts), ("VAULT_SUFFIX", suffix)]:
+        print(f"export {name}={shlex.quote(value)}")
     # At the end: the directory may hold other programs too, such as another Python.
     print(f'export PATH="$PATH":{shlex.quote(str(kubectl().parent))}')
-    return 0
 
 
-def _shell(facts: Facts, program: Sequence[str]) -> int:
-    tools = str(kubectl().parent)
-    environment = {
-        **os.environ,
-        "KUBECONFIG": facts.kubeconfig,
-        "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "SANDBOX_CA_FILE": facts.ca_file,
-    }
+@main.command(context_settings=_PASSED_ON)
+@_named(hidden=True)
+@click.argument("program", nargs=-1, type=click.UNPROCESSED)
+def shell(program: Sequence[str]) -> None:
+    """Start a shell with kubectl, KUBECONFIG and the made-up host names. Or run PROGRAM instead of $SHELL."""
+    facts = _chosen().must()
+    environment = _environment(facts) | {"SANDBOX_CA_FILE": facts.ca_file}
+    environment["PATH"] = f"{kubectl().parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     argv = list(program) or [os.environ.get("SHELL", "/bin/sh")]
     if not program:
         progress("kubectl and the names of the sandbox work here; `exit` leaves this shell and ends nothing")
-    return subprocess.run(names.wrap(argv, Path(facts.hosts_file)), env=environment, check=False).returncode
+    done = subprocess.run(names.wrap(argv, Path(facts.hosts_file)), env=environment, check=False)
+    click.get_current_context().exit(done.returncode)
+
+
+def _environment(facts: Facts) -> dict[str, str]:
+    """Return the caller's environment with this cluster, and without the path that sandbox.sh set for us."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**kept, "KUBECONFIG": facts.kubeconfig}
+
+
+def run() -> None:
+    """Run the command line. A completion finds its program by the name without a directory."""
+    main(prog_name="sandbox.sh" if _COMPLETE in os.environ else "./sandbox.sh", complete_var=_COMPLETE)

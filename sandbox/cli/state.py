@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -15,6 +16,7 @@ from sandbox.cache import cache_dir
 from sandbox.cluster import write_private
 from sandbox.waiting import wait_for
 
+_ROOT = Path(__file__).resolve().parents[2]
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _LOCK = "running.lock"
 _FACTS = "sandbox.json"
@@ -63,6 +65,24 @@ class Sandbox:
         """Return every sandbox that has a directory, by name."""
         found = (cache_dir() / "sandboxes").glob("*/")
         return [cls(path.name) for path in sorted(found) if _NAME.fullmatch(path.name)]
+
+    @classmethod
+    def running_ones(cls) -> list["Sandbox"]:
+        """Return every sandbox that runs or is starting, by name."""
+        return [one for one in cls.all() if one.running() is not None]
+
+    @classmethod
+    def only(cls) -> "Sandbox":
+        """Return the one that runs. Raises SandboxError if none or several do."""
+        running = cls.running_ones()
+        if not running:
+            start, tutorial = cls("default").command("up"), "make demo KEEP=1"
+            raise SandboxError(f"no sandbox runs: start one with `{start}`, or with `{tutorial}` for the tutorial")
+        if len(running) > 1:
+            found = ", ".join(one.name for one in running)
+            example = running[0].command("status")
+            raise SandboxError(f"several sandboxes run ({found}): name one, for example `{example}`")
+        return running[0]
 
     @property
     def log(self) -> Path:
@@ -124,8 +144,14 @@ class Sandbox:
         return facts
 
     def command(self, *arguments: str) -> str:
-        """Return a command of `python -m sandbox` for this sandbox, to be copied into a shell in the repository."""
-        return f'PYTHONPATH=operator:. "$(scripts/bootstrap)" -m sandbox --name {self.name} {" ".join(arguments)}'
+        """Return a command of sandbox.sh for this sandbox, to be copied into a shell in the present directory.
+
+        It names the sandbox only where the command would not find it otherwise.
+        """
+        program = "./sandbox.sh" if Path.cwd() == _ROOT else shlex.quote(str(_ROOT / "sandbox.sh"))
+        found = arguments[0] == "up" and self.name == "default"
+        found = found or [one.name for one in self.running_ones()] == [self.name]
+        return " ".join([program, *([] if found else ["--name", self.name]), *arguments])
 
     def request_operator(self, verb: str) -> OperatorRequest:
         """Record what the supervisor has to do with the operator. It follows within a second."""

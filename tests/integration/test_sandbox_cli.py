@@ -1,4 +1,4 @@
-"""`python -m sandbox` as a user runs it: up, a client pod that uses a cache, trouble, down."""
+"""`./sandbox.sh` as a user runs it: up, a client pod that uses a cache, trouble, down."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def sandbox(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sandbox", "--name", NAME, *arguments],
+        [ROOT / "sandbox.sh", "--name", NAME, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -115,13 +115,26 @@ def test_up_serves_the_resource_and_names_and_a_second_up_changes_nothing(facts:
     assert status.returncode == 0
     assert facts.kubeconfig in status.stdout
     assert "management.sandbox.test" in status.stdout
+    bare = sandbox("up", "--bare")
+    assert bare.returncode == 1
+    assert "runs already, with the objects of the chart: end it with `" in bare.stderr
 
 
 def test_the_shell_knows_cluster_and_names(facts: Facts) -> None:
     done = sandbox("shell", "--", "sh", "-c", "getent hosts login.sandbox.test && kubectl get nodes -o name")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["127.0.0.1", "login.sandbox.test", "node/sandbox"]
-    assert sandbox("shell", "--", "sh", "-c", "exit 7").returncode == 7
+    assert sandbox("shell", "sh", "-c", "exit 7").returncode == 7
+    assert sandbox("shell", "printenv", "PYTHONPATH").stdout == ""  # that of sandbox.sh is no one else's
+    assert sandbox("shell", "--help").stdout.startswith("Usage: ")
+
+
+def test_helm_works_on_this_cluster_with_its_own_options(facts: Facts) -> None:
+    listed = sandbox("helm", "list", "--all-namespaces", "-o", "json")
+    assert (listed.returncode, listed.stdout) == (0, "[]\n"), listed.stderr
+    assert sandbox("helm", "--", "list", "-A", "-q").returncode == 0
+    assert "helm [command]" in sandbox("helm", "--help").stdout
+    assert sandbox("helm", "nonsense").returncode == 1
 
 
 def test_a_pod_uses_a_cache_over_verified_tls_with_the_secrets_data(control: Control, api: Api) -> None:
@@ -184,6 +197,7 @@ def test_the_operator_can_be_stopped_and_started_while_the_world_runs_on(facts: 
 
 def test_env_lets_any_shell_use_the_cluster(facts: Facts) -> None:
     given = sandbox("env").stdout
+    assert f"export KUBECONFIG={facts.kubeconfig}\n" in given
     done = subprocess.run(
         ["bash", "-c", 'eval "$1" && kubectl get nodes -o name', "bash", given],
         capture_output=True,
@@ -237,7 +251,7 @@ def alive(pids: set[int]) -> set[int]:
 
 def test_an_impossible_name_is_refused() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sandbox", "--name", "../x", "status"],
+        [ROOT / "sandbox.sh", "--name", "../x", "status"],
         capture_output=True,
         text=True,
         check=False,

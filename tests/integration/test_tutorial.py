@@ -115,11 +115,11 @@ def test_the_chart_can_be_tried_as_the_page_says(environment: dict[str, str], tm
     assert "srcache/orders condition met" in said or "securerediscache.secureredis.io/orders condition met" in said
     assert re.search(r"Phase: +Succeeded", said)
     assert re.search(r"^orders +servicebinding.io/redis ", said, re.MULTILINE)
-    assert said.rstrip().endswith("chart: ended")
+    assert said.rstrip().endswith("default: ended")
 
 
 def test_the_page_has_its_commands() -> None:
     text = commands()
     assert text.startswith("make demo KEEP=1\n")
-    assert text.rstrip().endswith("sandbox down")
+    assert text.rstrip().endswith("./sandbox.sh down")
     assert text.count("kubectl ") > 20

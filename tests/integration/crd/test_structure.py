@@ -257,7 +257,7 @@ def test_every_message_is_reached_by_the_corpus() -> None:
     expected = [path.read_text().splitlines()[0] for path in (CORPUS / "rejected").glob("*.yaml")]
     rules = [rule for _, node in NODES for rule in node.get("x-kubernetes-validations", [])]
     messages = {rule.get("messageExpression", rule["message"]) for rule in rules}
-    on_update = {message for message in messages if message.startswith("resourceID cannot be changed once")}
+    on_update = {message for message in messages if message.startswith("resourceID cannot be changed after")}
     assert len(on_update) == 1
     reached = {
         message for message in messages if any(line.removeprefix("# expected: ") in message for line in expected)

@@ -159,7 +159,7 @@ def test_a_tier_that_cannot_persist(maker: Persisting, mode: str, tier: str) -> 
         refused = {**spec, "provision": {**spec["provision"], "redis": {"sku": {"name": tier, "capacity": 1}}}}
         answer = maker.world.api.apply(maker.spec(**refused))
         assert not answer.ok
-        assert "persistence needs SKU Premium" in str(answer.message)
+        assert "persistence requires SKU Premium" in str(answer.message)
         maker.apply(annotations={"secureredis.io/adopt": maker.cache}, **spec)
     assert f"a cache of tier {tier} cannot persist" in maker.until(CHAIN, "False", "PersistenceNotOffered")
     found = {one["path"]: one["observed"] for one in maker.status["drift"]}

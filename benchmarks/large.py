@@ -22,7 +22,7 @@ from sandbox.processes import Child
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from secure_redis.api import names
-from secure_redis.cli.config import Concurrency
+from secure_redis.cli.config_limits import Concurrency
 from secure_redis.kube import paths
 
 _PATIENCE = 900.0  # seconds

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from sandbox.chart.render import ROOT, Document, Refused, pick, render
+from scripts.reference.configuration import OTHER_VALUES, value_of
 from secure_redis.api import names
 from secure_redis.cli.config import Config, load
 
@@ -183,6 +184,40 @@ def test_the_configuration_passes_through(tmp_path: Path) -> None:
     assert config.grants[0].namespaces == ("shop",)
     assert config.health.port == 9090
     assert config.secrets.watch == "None"
+
+
+# Values with the key of the configuration file that each one sets, as docs/reference/configuration.md names them.
+SETS: tuple[tuple[str, dict[str, Any], Any], ...] = (
+    ("brakes.readOnly", {"readOnly": True}, True),
+    ("caBundle", {"caBundle": {"configMap": "authorities"}}, "/etc/secure-redis/ca.pem"),
+    ("compliance.foreignSecrets", {"secrets": {"searchForeign": True}}, True),
+    ("health.port", {"port": 9090}, 9090),
+    ("logging.level", {"logLevel": "debug"}, "DEBUG"),
+    ("namespaces", {"watchNamespaces": ["shop"]}, ["shop"]),
+    ("publishCABundle", {"caBundle": {"configMap": "authorities", "publish": True}}, True),
+    ("secrets.watch", {"secrets": {"watch": "None"}}, "None"),
+    ("workloads.enabled", {"workloads": {"enabled": True}}, True),
+    ("brakes.correctionsPerHour", {"brakes": {"correctionsPerHour": 3}}, 3),
+    ("cloud.name", {"cloud": {"name": "AzureChina"}}, "AzureChina"),
+    ("compliance.minimumProfile", {"compliance": {"minimumProfile": "Strict"}}, "Strict"),
+    ("defaults.intervalSeconds", {"defaults": {"intervalSeconds": 60}}, 60),
+    ("intervals.probeSeconds", {"config": {"intervals": {"probeSeconds": 60}}}, 60),
+)
+
+
+@pytest.mark.parametrize(("key", "values", "expected"), SETS, ids=[key for key, _, _ in SETS])
+def test_a_value_sets_the_key_that_the_documentation_names(key: str, values: dict[str, Any], expected: Any) -> None:
+    given: Any = values
+    for part in value_of(key).split("."):
+        given = given[part]
+    found = yaml.safe_load(pick(render(values), "ConfigMap")["data"]["config.yaml"])
+    for part in key.split("."):
+        found = found[part]
+    assert found == expected
+
+
+def test_every_key_with_a_value_of_another_name_is_tried() -> None:
+    assert {key for key, _, _ in SETS} >= set(OTHER_VALUES)
 
 
 def test_a_changed_configuration_starts_new_pods(plain: list[Document]) -> None:

@@ -1,4 +1,7 @@
-"""The operator's configuration file: YAML, strict, errors that name the place."""
+"""The operator's configuration file: YAML, strict, errors that name the place.
+
+The text below a field is its entry in docs/reference/configuration.md.
+"""
 
 import os
 import ssl
@@ -13,14 +16,14 @@ from pydantic import Field, ValidationError, model_validator
 from secure_redis.api.spec.spec import Profile
 from secure_redis.azure.core.clouds import CLOUDS, Cloud
 from secure_redis.azure.core.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
-from secure_redis.cli.config_base import Part, Seconds, Text, Texts
+from secure_redis.cli.config_base import Part, Text, Texts
 from secure_redis.cli.config_defaults import DefaultSettings
 from secure_redis.cli.config_grants import Grant
+from secure_redis.cli.config_limits import BrakeSettings, Concurrency, LimitSettings
+from secure_redis.cli.config_times import Intervals, LeaderElection
 from secure_redis.domain import grants as domain
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
-from secure_redis.domain.plan import namespace_limits as domain_limits
-from secure_redis.domain.plan.brakes import BrakeLimits
 from secure_redis.domain.plan.types import Settings
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
@@ -37,18 +40,26 @@ class CustomCloud(Part):
     """Endpoints of a cloud that has no name here. URLs are https; suffixes have no leading dot."""
 
     resource_manager: Annotated[str, Field(pattern=r"^https://[^/?#@]+$")]
+    """Address of Azure Resource Manager. An https URL with nothing behind the host."""
     resource_manager_scope: Text
+    """Scope of tokens for Azure Resource Manager."""
     authority: Annotated[str, Field(pattern=r"^https://[^/?#@]+$")]
+    """Address of Entra, which issues tokens. An https URL with nothing behind the host."""
     vault_suffixes: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    """DNS suffixes of Key Vault, without a leading dot. A vault with another suffix gets no request."""
     redis_suffixes: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    """DNS suffixes of Azure Cache for Redis, without a leading dot."""
     managed_redis_suffixes: Texts = ()
+    """DNS suffixes of Azure Managed Redis (`<name>.<region>.<suffix>`). If empty, no cluster is probed."""
 
 
 class CloudChoice(Part):
     """A cloud by name, or `Custom` with its endpoints."""
 
     name: Literal["AzurePublic", "AzureChina", "AzureUSGovernment", "Custom"] = "AzurePublic"
+    """Name of the cloud. `Custom` requires `cloud.custom`."""
     custom: CustomCloud | None = None
+    """Endpoints of a cloud that has no name here. For `cloud.name: Custom` only."""
 
     @model_validator(mode="after")
     def _fits(self) -> "CloudChoice":
@@ -61,21 +72,29 @@ class OperatorIdentity(Part):
     """The operator's own Azure identity. What is left out comes from the workload identity webhook's environment."""
 
     type: Literal["WorkloadIdentity", "ManagedIdentity"]
+    """`WorkloadIdentity`: federation with a ServiceAccount. `ManagedIdentity`: a user-assigned identity of the node."""
     client_id: Text
+    """Client id of the identity."""
     tenant_id: Text | None = None
+    """Tenant of a workload identity. If it is not set, the environment variable `AZURE_TENANT_ID`."""
     token_file: Text | None = None
+    """File with the ServiceAccount's token. If it is not set, the environment variable `AZURE_FEDERATED_TOKEN_FILE`."""
 
 
 class SecretSettings(Part):
     """How changes of Secrets are noticed between passes."""
 
     watch: Annotated[WatchMode, Field(strict=False)] = WatchMode.NAMESPACE
+    """`Namespace`: the operator watches Secrets in namespaces that consent. `None`: it notices tampering at the next
+    reconcile.
+    """
 
 
 class WorkloadSettings(Part):
     """Whether there are rights on workloads (the chart's `workloads.enabled`); without them none is read."""
 
     enabled: bool = False
+    """Whether the operator has permissions on workloads. The chart sets it together with its roles."""
 
 
 class WaivableRules(Part):
@@ -84,8 +103,11 @@ class WaivableRules(Part):
     rules: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[A-Z*?\[][A-Z0-9*?\[\]!-]*$")], ...], Field(strict=False, min_length=1)
     ]
+    """Ids of rules, such as `R1`, or shell patterns, such as `O*`."""
     namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    """Namespaces whose resources may waive these rules. Names or shell patterns."""
     max_days: Annotated[int, Field(ge=1, le=3650)]
+    """How many days ahead a waiver may end."""
 
     @model_validator(mode="after")
     def _known(self) -> "WaivableRules":
@@ -99,134 +121,77 @@ class ComplianceSettings(Part):
     """Sets what resources may waive of the rules, and whether other Secrets are searched for the key (rule W2)."""
 
     minimum_profile: Annotated[Profile, Field(strict=False)] = Profile.BASELINE
+    """Lowest profile that applies. `Strict`: for all resources, whatever their `spec.profile` is."""
     waivable: Annotated[tuple[WaivableRules, ...], Field(strict=False)] = ()
+    """Findings that resources may waive by `spec.waivers`. If empty, none."""
     foreign_secrets: bool = False
-
-
-class LeaderElection(Part):
-    """Seconds. `namespace`: default POD_NAMESPACE."""
-
-    enabled: bool = True
-    namespace: Text | None = None
-    lease_duration_seconds: Annotated[int, Field(ge=2, le=300)] = 15
-    renew_deadline_seconds: Seconds = 10.0
-    retry_period_seconds: Seconds = 2.0
-
-
-class Intervals(Part):
-    """Intervals and ages, in seconds."""
-
-    absence_confirmation_seconds: Seconds = 60.0
-    operation_poll_seconds: Seconds = 30.0
-    regeneration_settle_seconds: Seconds = 60.0
-    container_start_seconds: Seconds = 300.0
-    children_max_age_seconds: Seconds = 900.0
-    surroundings_max_age_seconds: Seconds = 3600.0
-    surroundings_spread_seconds: Seconds = 120.0
-    proof_seconds: Seconds = 3600.0
-    service_account_seconds: Seconds = 30.0
-    probe_seconds: Seconds = 3600.0
-    probe_timeout_seconds: Annotated[float, Field(ge=1, le=60, strict=False)] = 10.0
-    resync_seconds: Seconds = 600.0
-    drain_seconds: Seconds = 20.0
+    """Search other Secrets of consenting namespaces for the key (rule W2). The chart sets it together with its role."""
 
 
 class ActivityLogSettings(Part):
     """Whether the Activity Log is read to find who made a difference, where the identity may read it."""
 
     enabled: bool = True
-
-
-class MassDrift(Part):
-    """All corrections stop if more than this share of at least so many resources need one within an interval.
-
-    They do not stop for fewer than `minimum_corrections` resources: in a small fleet two can coincide.
-    """
-
-    share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
-    at_least: Annotated[int, Field(ge=1)] = 20
-    minimum_corrections: Annotated[int, Field(ge=1)] = 5
-
-
-class BrakeSettings(Part):
-    """Limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
-
-    read_only: bool = False
-    corrections_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
-    rotations_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
-    mass_drift: MassDrift = MassDrift()
-    release: Annotated[str, Field(max_length=128)] = ""
-
-    def limits(self) -> BrakeLimits:
-        """Convert them for the brakes."""
-        return BrakeLimits(
-            read_only=self.read_only,
-            corrections_per_hour=self.corrections_per_hour,
-            rotations_per_hour=self.rotations_per_hour,
-            share=self.mass_drift.share,
-            at_least=self.mass_drift.at_least,
-            minimum_corrections=self.mass_drift.minimum_corrections,
-            release=self.release,
-        )
-
-
-class LimitSettings(Part):
-    """Most per namespace that is served, the oldest first; 0: no limit."""
-
-    resources_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 100
-    identities_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 10
-
-    def as_domain(self) -> domain_limits.NamespaceLimits:
-        """Convert them for the domain."""
-        return domain_limits.NamespaceLimits(self.resources_per_namespace, self.identities_per_namespace)
-
-
-class Concurrency(Part):
-    """Limits how much runs at once."""
-
-    passes: Annotated[int, Field(ge=1, le=256)] = 16
-    kubernetes_requests: Annotated[int, Field(ge=1, le=512)] = 32
-    azure_connections: Annotated[int, Field(ge=1, le=512)] = 64
-    probes: Annotated[int, Field(ge=1, le=64)] = 8
+    """Read the Activity Log to find who changed a setting (rule L2, `status.drift[].by`)."""
 
 
 class HealthSettings(Part):
     """Where /healthz, /readyz and /metrics are served."""
 
     address: Text = "127.0.0.1"
+    """Address to listen on. The chart sets `0.0.0.0`, because the kubelet's probes come from outside the pod."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on."""
 
 
 class Logging(Part):
     """Level of the operator's own logs; libraries stay at WARNING."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Level of the operator's own log lines. Libraries log warnings and errors only."""
 
 
 class Config(Part):
     """The whole file. An empty one is legal: public cloud, no identity of its own, no grants."""
 
     cloud: CloudChoice = CloudChoice()
-    ca_bundle: Text | None = None  # PEM file, trusted for Azure and Redis beside the system's
-    publish_ca_bundle: bool = Field(
-        default=False, alias="publishCABundle"
-    )  # the same, published as ca.crt for clients of a cloud with a CA of its own
+    """The Azure cloud that the operator works in."""
+    ca_bundle: Text | None = None
+    """File with certificate authorities (PEM) that the operator trusts too, for Azure and Redis."""
+    publish_ca_bundle: bool = Field(default=False, alias="publishCABundle")
+    """Publish `caBundle` to clients too, as the entry `ca.crt` of connection Secrets."""
     operator_identity: OperatorIdentity | None = None
+    """The operator's own Azure identity. Only `grants` make it usable. If not set, each namespace brings its own."""
     grants: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
+    """Permissions to use the operator's own identity. If empty, nothing may use it."""
     caps: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
-    namespaces: Texts = ()  # empty: all
+    """Limits for the identities of namespaces, in the form of `grants`. If empty, only Azure's own roles limit them."""
+    namespaces: Texts = ()
+    """Namespaces whose resources the operator reconciles. If empty, all."""
     secrets: SecretSettings = SecretSettings()
+    """How the operator notices that another process changed a Secret."""
     workloads: WorkloadSettings = WorkloadSettings()
+    """Injection of connection Secrets into workloads."""
     compliance: ComplianceSettings = ComplianceSettings()
+    """Minimum that every resource is assessed by, and what resources may waive."""
     defaults: DefaultSettings = DefaultSettings()
+    """Settings of resources that do not set them, and the highest mode of all."""
     leader_election: LeaderElection = LeaderElection()
+    """The Lease by which one replica leads."""
     intervals: Intervals = Intervals()
+    """Intervals and ages, in seconds."""
     limits: LimitSettings = LimitSettings()
+    """Limits for each namespace. The operator serves the oldest resources first."""
     brakes: BrakeSettings = BrakeSettings()
+    """Limits on writes to Azure, over all resources."""
     activity_log: ActivityLogSettings = ActivityLogSettings()
+    """Use of Azure's Activity Log."""
     concurrency: Concurrency = Concurrency()
+    """Limits on what runs at the same time."""
     health: HealthSettings = HealthSettings()
+    """Server of `/healthz`, `/readyz` and `/metrics`."""
     logging: Logging = Logging()
+    """The operator's log."""
 
     @model_validator(mode="after")
     def _whole(self) -> "Config":

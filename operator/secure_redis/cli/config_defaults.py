@@ -13,8 +13,11 @@ class DefaultSettings(Part):
     """Defaults for all resources. `maximum_mode` is the highest mode that applies, whatever resources declare."""
 
     maximum_mode: Annotated[Mode, Field(strict=False)] = Mode.PROVISION
+    """Highest mode that applies. `Validate`: no resource creates, changes or deletes a cache."""
     profile: Annotated[Profile, Field(strict=False)] = Profile.BASELINE
+    """Profile of resources without `spec.profile`."""
     interval_seconds: Annotated[int, Field(ge=30, le=86400)] = 300
+    """Interval of resources without `spec.drift.intervalSeconds`."""
 
     def as_domain(self) -> SpecDefaults:
         """Convert them for the parser of resources."""

@@ -35,47 +35,47 @@ _VALUES: Final = (
     _Value("secureredis_rules_passed", "Rules that a resource passes.", lambda state: state.rules_passed),
     _Value(
         "secureredis_drift_interval_seconds",
-        "How often a resource is reconciled when nothing else causes it (status.effective.intervalSeconds).",
+        "How often the operator reconciles a resource when nothing else causes it (status.effective.intervalSeconds).",
         lambda state: state.drift_interval,
     ),
     _Value(
         "secureredis_last_successful_pass_timestamp_seconds",
-        "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
+        "When a reconcile of a resource last succeeded. It is a time, so its age grows while the operator is down.",
         lambda state: state.last_pass,
     ),
     _Value(
         "secureredis_endpoint_last_probe_timestamp_seconds",
-        "When a resource's endpoint was last probed by this process. A time, as above.",
+        "When this process last probed the endpoint of a resource.",
         lambda state: state.last_probe,
     ),
     _Value(
         "secureredis_certificate_not_after_timestamp_seconds",
-        "When the certificate that a resource's endpoint presents ends.",
+        "When the certificate of a resource's endpoint expires.",
         lambda state: state.certificate_ends,
     ),
     _Value(
         "secureredis_credential_published_timestamp_seconds",
-        "When the key that a resource's Secret holds was published.",
+        "When the operator published the key in a resource's Secret. time() minus this is the age of the key.",
         lambda state: state.credential_published,
     ),
     _Value(
         "secureredis_credential_expires_timestamp_seconds",
-        "When the Key Vault secret with a resource's key expires; absent where it has no expiry.",
+        "When the Key Vault secret with a resource's key expires. Absent if it has no expiry.",
         lambda state: state.credential_expires,
     ),
     _Value(
         "secureredis_rotation_started_timestamp_seconds",
-        "When the rotation of a resource's key that is under way began; absent while none is.",
+        "When the current rotation of a resource's key began. Absent if there is none.",
         lambda state: state.rotation_started,
     ),
     _Value(
         "secureredis_rotation_due_timestamp_seconds",
-        "When a resource's key is due for rotation by its schedule; absent without a schedule.",
+        "When the schedule of a resource requires the next rotation. Absent without a schedule.",
         lambda state: state.rotation_due,
     ),
     _Value(
         "secureredis_cache_retires_timestamp_seconds",
-        "When Microsoft retires the service of a resource's cache; absent while no date is known.",
+        "The day on which Microsoft retires the service of a resource's cache. Absent while no date is known.",
         lambda state: state.cache_retires,
     ),
 )
@@ -103,13 +103,13 @@ class ResourceCollector(Collector):
         """Yield the families. Their series are made one by one while they are rendered."""
         yield _family(
             "secureredis_status_condition",
-            "1 for the status (True, False, Unknown) a condition of a resource has, else 0.",
+            "1 for the status (True, False, Unknown) that a condition of a resource has, else 0.",
             (*_PER_RESOURCE, "type", "status"),
             self._conditions(),
         )
         yield _family(
             "secureredis_condition_waived",
-            "1 while a condition of a resource is False only because of findings that its waivers accept; else absent.",
+            "1 while a condition is False only because of findings that waivers of the resource accept. Else absent.",
             (*_PER_RESOURCE, "type"),
             (((*key, kind), 1.0) for key, state in self._states() for kind in state.waived_conditions),
         )
@@ -158,10 +158,14 @@ class ObservationCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return both series by kind."""
         cached = GaugeMetricFamily(
-            "secureredis_observations", "Answers about the resources around caches that are kept.", labels=("kind",)
+            "secureredis_observations",
+            "Kept responses about the resources around caches, such as locks, role assignments and vaults.",
+            labels=("kind",),
         )
         oldest = GaugeMetricFamily(
-            "secureredis_observation_age_seconds", "Age of the oldest of them.", labels=("kind",)
+            "secureredis_observation_age_seconds",
+            "Age of the oldest response that is kept about a resource around a cache.",
+            labels=("kind",),
         )
         for kind, (count, age) in self.ages().items():
             cached.add_metric((kind,), float(count))
@@ -186,7 +190,7 @@ class WaitingCollector(Collector):
         """Yield the series by namespace."""
         family = GaugeMetricFamily(
             "secureredis_namespace_passes_waiting",
-            "Passes of a namespace that are due and wait for a free place; absent while none waits.",
+            "Reconciles of a namespace that are due and wait for a free place. Absent while none waits.",
             labels=("namespace",),
         )
         for namespace, count in self.waiting().items():

@@ -34,19 +34,19 @@ class _ControllerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.passes = Counter(
             "controller_runtime_reconcile_total",
-            "Passes over resources, by result (success, blocked, error). Blocked: not Ready until a person acts.",
+            "Reconciles by result: success, blocked (not Ready until a person acts), error.",
             ("controller", "result"),
             registry=registry,
         )
         self.errors = Counter(
             "controller_runtime_reconcile_errors_total",
-            "Passes that failed and are tried again.",
+            "Reconciles that failed. The operator repeats them.",
             ("controller",),
             registry=registry,
         )
         self.seconds = Histogram(
             "controller_runtime_reconcile_time_seconds",
-            "How long a pass took.",
+            "Duration of a reconcile.",
             ("controller",),
             buckets=_PASS_SECONDS,
             registry=registry,
@@ -65,13 +65,13 @@ class _KubernetesMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "rest_client_requests_total",
-            "Requests to the Kubernetes API server, by status code (<error>: no answer) and method.",
+            "Requests to the API server of Kubernetes, by method and status code (<error>: no response).",
             ("code", "method", "host"),
             registry=registry,
         )
         self.seconds = Histogram(
             "rest_client_request_duration_seconds",
-            "How long the API server took to answer.",
+            "Response time of the API server of Kubernetes.",
             ("verb", "host"),
             buckets=_REQUEST_SECONDS,
             registry=registry,
@@ -103,14 +103,17 @@ class _PassMetrics:
     """The build, what starts its passes, and how late their event loop runs."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        build = Gauge("secureredis_build_info", "1, labelled by version.", ("version",), registry=registry)
+        build = Gauge("secureredis_build_info", "Always 1. The label has the version.", ("version",), registry=registry)
         build.labels(version()).set(1)
         self.triggers = Counter(
-            "secureredis_passes_total", "Passes by what woke them.", ("trigger", "result"), registry=registry
+            "secureredis_passes_total",
+            "Reconciles by trigger and result (success, blocked, error).",
+            ("trigger", "result"),
+            registry=registry,
         )
         self.loop_lag = Histogram(
             "secureredis_event_loop_lag_seconds",
-            "How late the event loop of the passes ran a timer, twice a second. Above 1 s the log names the code.",
+            "How late the event loop of the reconciles ran a timer. From 1 s on, the log names the code.",
             buckets=_LAG_SECONDS,
             registry=registry,
         )
@@ -122,19 +125,22 @@ class _AzureMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "secureredis_azure_requests_total",
-            "Requests to Azure, by service (arm, keyvault, entra), operation and status code (0: no answer).",
+            "Requests to Azure, by service (arm, keyvault, entra), operation and status code (0: no response).",
             ("service", "operation", "code"),
             registry=registry,
         )
         self.seconds = Histogram(
             "secureredis_azure_request_duration_seconds",
-            "How long Azure took to answer.",
+            "Response time of Azure.",
             ("service",),
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
         self.throttled = Counter(
-            "secureredis_azure_throttled_total", "Answers 429 of Azure.", ("service",), registry=registry
+            "secureredis_azure_throttled_total",
+            "Responses of Azure with the status 429.",
+            ("service",),
+            registry=registry,
         )
 
 
@@ -150,24 +156,24 @@ class _EffectMetrics:
         )
         self.tampering = Counter(
             "secureredis_tampering_total",
-            "Published Secrets and injected workloads that others changed and the operator put right.",
+            "Published Secrets and injected workloads that another process changed and the operator restored.",
             registry=registry,
         )
         self.probes = Counter(
             "secureredis_endpoint_probes_total",
-            "Probes of endpoints, by result: complete, partial (not all could be checked), unreachable.",
+            "Probes of endpoints, by result: complete, partial (not all checks were possible), unreachable.",
             ("result",),
             registry=registry,
         )
         self.brakes = Gauge(
             "secureredis_brake_engaged",
-            "1 while a brake (ReadOnly, MassDrift) holds all resources back, else 0.",
+            "1 while a brake (ReadOnly, MassDrift) blocks all resources, else 0.",
             ("brake",),
             registry=registry,
         )
         self.braked = Counter(
             "secureredis_brake_held_total",
-            "Passes that a brake blocked, by reason (ReadOnly, FirstLook, MassDrift, Capped).",
+            "Reconciles that a brake blocked, by reason (ReadOnly, FirstLook, MassDrift, Capped).",
             ("reason",),
             registry=registry,
         )
@@ -177,9 +183,9 @@ class _QueueMetrics:
     """The number of resources, and of passes that wait."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.known = Gauge("secureredis_resources", "Resources that are known.", registry=registry)
+        self.known = Gauge("secureredis_resources", "Resources that the operator knows.", registry=registry)
         self.waiting = Gauge(
-            "secureredis_passes_waiting", "Passes that are due and wait for a free place.", registry=registry
+            "secureredis_passes_waiting", "Reconciles that are due and wait for a free place.", registry=registry
         )
 
 

@@ -1,4 +1,4 @@
-"""The running operator emits the series that docs/operations.md lists: each is connected to what it measures."""
+"""The running operator emits the series that docs/reference/metrics.md lists: each is connected to what it measures."""
 
 import time
 

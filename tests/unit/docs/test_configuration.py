@@ -1,23 +1,15 @@
-"""The configuration example names every key, and loads."""
+"""docs/reference/configuration.md describes every key of the model, and its example loads."""
 
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import pytest
 import yaml
-from markdown_it import MarkdownIt
 from pydantic import BaseModel
 
+from scripts.reference import configuration
 from secure_redis.cli.config import Config
-
-PAGE = Path(__file__).parents[3] / "docs/operations.md"
-
-
-def example() -> dict[str, Any]:
-    blocks = (t.content for t in MarkdownIt().parse(PAGE.read_text()) if t.type == "fence" and t.info == "yaml")
-    found = [document for block in blocks if isinstance(document := yaml.safe_load(block), dict)]
-    assert len(found) == 1
-    return found[0]
+from secure_redis.cli.config_base import Part
 
 
 def models(annotation: Any) -> list[type[BaseModel]]:
@@ -37,31 +29,40 @@ def known(model: type[BaseModel], at: str = "") -> set[str]:
     return found
 
 
-def named(document: Any, at: str = "") -> set[str]:
-    """Every key that a document has, as a path."""
-    if isinstance(document, list):
-        return {key for item in document for key in named(item, at)}
-    if not isinstance(document, dict):
-        return set()
-    return {f"{at}{key}" for key in document} | {
-        inner for key, value in document.items() for inner in named(value, f"{at}{key}.")
-    }
+def test_every_key_has_an_entry() -> None:
+    wanted = {key for key in known(Config) if not key.startswith("caps.")}  # caps have the form of grants
+    assert {key.path.replace("[]", "") for key in configuration.described()} == wanted
+
+
+def test_an_entry_has_the_default_of_the_model() -> None:
+    entries = {key.path: key for key in configuration.described()}
+    assert entries["leaderElection.leaseDurationSeconds"].default == 15
+    assert entries["leaderElection.namespace"].default is None
+    assert entries["brakes.massDrift.share"].default == 0.05
+    assert entries["grants[].vaults[].secretNames"].default == ["*"]
+    assert entries["compliance.minimumProfile"].default == "Baseline"
+    assert entries["grants[].powers"].required
+    assert not entries["grants"].required
 
 
 def test_the_example_loads() -> None:
-    config = Config.model_validate(example())
+    config = Config.model_validate(yaml.safe_load(configuration.EXAMPLE))
     assert config.grants
-    assert config.endpoints().name == "Custom"
+    assert config.waiver_policy().waivable
 
 
-def test_the_example_names_every_key() -> None:
-    wanted = {key for key in known(Config) if not key.startswith("caps.")}  # caps have the form of grants
-    assert named(example()) == wanted
+class Undescribed(Part):
+    first: int = 1
+    """The first."""
+    second: int = 2
 
 
-def test_the_example_shows_the_defaults() -> None:
-    shown, defaults = Config.model_validate(example()), Config()
-    for part in ("intervals", "concurrency", "health", "logging", "secrets"):
-        assert getattr(shown, part) == getattr(defaults, part), part
-    election = shown.leader_election.model_copy(update={"namespace": None})
-    assert election == defaults.leader_election
+def test_a_field_without_a_text_is_refused() -> None:
+    with pytest.raises(LookupError, match=r"Undescribed\.second has no text"):
+        list(configuration.described(Undescribed))
+
+
+def test_keys_and_their_values_are_those_of_the_model() -> None:
+    """A key that no longer exists would name a value for nothing."""
+    paths = {key.path for key in configuration.described()}
+    assert {*configuration.OTHER_VALUES, *configuration.SAME_VALUES, *configuration.FIXED} <= paths

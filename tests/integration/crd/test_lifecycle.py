@@ -169,7 +169,10 @@ def test_resource_id_stays_once_something_was_observed_or_recorded(api: Api, mad
     api.merge(made, {"status": {part: BOUND[part]}}, "status").must()
     answer = api.merge(made, {"spec": {"resourceID": RESOURCE_ID.replace("orders", "other")}})
     assert answer.status == 422
-    assert "spec.resourceID: Forbidden: resourceID cannot be changed after the operator observed a cache there" in answer.message
+    assert (
+        "spec.resourceID: Forbidden: resourceID cannot be changed after the operator observed a cache there"
+        in answer.message
+    )
     api.merge(made, {"spec": {"drift": {"intervalSeconds": 60}}}).must()
 
 

@@ -18,15 +18,18 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 # Kinds of others, which no API server here serves.
 FOREIGN = {
     "argoproj.io",
+    "azmonitoring.coreos.com",
     "helm.toolkit.fluxcd.io",
     "kustomize.toolkit.fluxcd.io",
     "monitoring.coreos.com",
     "source.toolkit.fluxcd.io",
 }
+_CACHES = f"/subscriptions/{uuid.UUID(int=1)}/resourceGroups/shop/providers/Microsoft.Cache"
 # What a page's shell would have put for its variables.
 VARIABLES = {
     "CACHE": "tutorial-1",
-    "CACHE_ID": f"/subscriptions/{uuid.UUID(int=1)}/resourceGroups/shop/providers/Microsoft.Cache/redis/tutorial-1",
+    "CACHE_ID": f"{_CACHES}/redis/tutorial-1",
+    "CLUSTER_ID": f"{_CACHES}/redisEnterprise/tutorial-1",
     "CLIENT": "00000000-0000-0000-0000-00000000c001",
     "NAMESPACE": "default",
     "TENANT": "00000000-0000-0000-0000-00000000a001",

@@ -13,7 +13,7 @@ from scripts.release import changelog
 from scripts.release.build import Built, Options, build
 from scripts.release.checkout import Checkout
 from scripts.release.errors import ReleaseError
-from scripts.release.prepare import must_follow, prepare, state
+from scripts.release.prepare import must_follow, prepare, state, unreleased
 from scripts.release.provenance import THIS_MACHINE, Origin
 from scripts.release.versions import Version
 
@@ -52,7 +52,8 @@ def release(checkout: Checkout, text: str, target: Path, options: Options) -> li
         raise ReleaseError(f"CHANGELOG.md has no section [{version}]: `git restore .` removes what was written.")
     origin = Origin(version.text, checkout.tree(), head, head if prepared else None, options.repository)
     built = build(checkout, origin, date, target, options)
-    return [*lines, *_report(built, target), *_next_steps(version, prepared=prepared, tagged=bool(tagged))]
+    claims = [] if tagged else _claims(unreleased(checkout))
+    return [*lines, *_report(built, target), *claims, *_next_steps(version, prepared=prepared, tagged=bool(tagged))]
 
 
 def compare(checkout: Checkout, options: Options) -> list[str]:
@@ -78,6 +79,16 @@ def _report(built: Built, target: Path) -> list[str]:
     lines = [f"Built into {target.name}/:"]
     lines += [f"  {path.name}  {_size(path.stat().st_size)}" for path in built.files]
     return lines + [f"Left out: {reason}." for reason in built.left_out]
+
+
+def _claims(files: list[str]) -> list[str]:
+    if not files:
+        return []
+    return [
+        "These files state that there is no release or no published image. Correct them before the first release,",
+        "and run `make chart-docs docs`:",
+        *(f"  {name}" for name in files),
+    ]
 
 
 def _size(count: int) -> str:

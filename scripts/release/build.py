@@ -13,11 +13,12 @@ from sandbox.helm import helm
 from sandbox.images import Builder, ImageError
 from sandbox.toolchain import ToolchainError
 from scripts import docs_site
-from scripts.release import archives, sbom
+from scripts.release import archives, changelog, sbom
 from scripts.release.checkout import Checkout
 from scripts.release.errors import ReleaseError, run
 from scripts.release.prepare import CHART, NAME
 from scripts.release.provenance import THIS_MACHINE, Origin, sha256, statement
+from scripts.release.versions import Version
 
 CHECKSUMS = "SHA256SUMS"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -73,6 +74,7 @@ def build(checkout: Checkout, origin: Origin, date: dt.date, target: Path, optio
             checkout.export(origin.tree, source)
             _chart(source, Path(scratch), target / f"{stem}.tgz", seconds, options)
             _site(source, Path(scratch) / "site", target / f"{stem}-docs.tar.gz", seconds, origin.version)
+            _notes(source, target / f"{stem}.notes.md", origin.version)
             sbom.write(source, target / f"{stem}.cdx.json", target / f"{stem}.spdx.json", moment)
             base = None
             if options.archive:
@@ -128,6 +130,13 @@ def _set(values: str, name: str, value: str) -> str:
         raise ReleaseError(f"The chart's values.yaml has no line `{name}:` below `image:`, where the image is named.")
     lines[at] = f"  {name}: {json.dumps(value)}"
     return head + found + "\n".join(lines)
+
+
+def _notes(source: Path, file: Path, version: str) -> None:
+    """Write the changelog's section of the version, if there is one."""
+    text = changelog.notes((source / "CHANGELOG.md").read_text(encoding="utf-8"), Version(version))
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
 
 
 def _site(source: Path, site: Path, file: Path, seconds: int, version: str) -> None:

@@ -28,9 +28,23 @@ def released(text: str, version: Version, date: dt.date) -> str:
     return f"{text[: head.end()]}\n## [{version}] - {date.isoformat()}\n{text[head.end() :]}"
 
 
+def notes(text: str, version: Version) -> str | None:
+    """Return the entries of the section of `version`, for the page of the release. None where there is no section."""
+    found = _section(text, version)
+    if found is None:
+        return None
+    after = _NEXT.search(text, found.end())
+    return f"{text[found.end() : after.start() if after else len(text)].strip()}\n"
+
+
+def _section(text: str, version: Version) -> re.Match[str] | None:
+    """Find the heading of the section of `version`, with its date."""
+    return re.search(rf"^## \[{re.escape(version.text)}\](?: - (\S+))?[ \t]*$", text, re.MULTILINE)
+
+
 def date_of(text: str, version: Version) -> dt.date | None:
     """Return the date of the section of `version`, or None where there is none. Raises ReleaseError for a bad date."""
-    found = re.search(rf"^## \[{re.escape(version.text)}\](?: - (\S+))?[ \t]*$", text, re.MULTILINE)
+    found = _section(text, version)
     if found is None:
         return None
     try:

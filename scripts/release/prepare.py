@@ -25,6 +25,9 @@ _PLACES = (
 )
 # Commands and manifests for a reader to copy, which name the image with its tag, and their output.
 _COPIED = ("README.md", "docs/**/*.md", "examples/**/*.yaml", "examples/**/*.md", "scripts/chart_docs.py")
+# Sentences that the first release makes wrong, in files for users.
+_UNRELEASED = re.compile(r"\b[Nn]o (?:release|published|image is published)\b")
+_STATES_IT = ("*.md", "charts/**/*.yaml", "examples/**/*.yaml", "scripts/chart_docs.py")
 _IMAGE_TAG = (
     rf'((?<![\w.-])(?:tag: ?"?|TAG=|image\.tag=)|(?<![\w.-])registry\.example\.com/{NAME}:'
     rf"|(?<![\w./-]){NAME} ){{version}}(?![\w.-])"
@@ -91,6 +94,12 @@ def prepare(checkout: Checkout, version: Version, date: dt.date) -> list[str]:
     # In a process of its own: the generator was changed just now, and it must be the one of this tree.
     run([sys.executable, "scripts/chart_docs.py"], root, {"PYTHONPATH": f"{root / 'operator'}:{root}"})
     return checkout.git("diff", "--name-only").splitlines()
+
+
+def unreleased(checkout: Checkout) -> list[str]:
+    """Return the files that state that there is no release or no published image."""
+    listed = checkout.git("ls-files", *_STATES_IT).splitlines()
+    return [name for name in listed if _UNRELEASED.search((checkout.root / name).read_text(encoding="utf-8"))]
 
 
 def _copied(root: Path) -> Iterator[Path]:

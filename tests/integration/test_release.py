@@ -58,10 +58,12 @@ def test_a_release_before_and_after_its_commit(tmp_path: Path) -> None:
     made = files(before)
     image = next((name for name in made if name.endswith(".oci.tar")), None)
     assert (image is None) is any(line.startswith("Left out: the image archive") for line in said)
-    own = {f"{STEM}{end}" for end in (".tgz", "-docs.tar.gz", ".cdx.json", ".spdx.json", ".provenance.json")}
+    ends = (".tgz", "-docs.tar.gz", ".cdx.json", ".spdx.json", ".notes.md", ".provenance.json")
+    own = {f"{STEM}{end}" for end in ends}
     assert set(made) == own | {CHECKSUMS} | ({image} if image else set())
     subprocess.run(["sha256sum", "--check", "--strict", CHECKSUMS], cwd=before, check=True, capture_output=True)
     chart(before / f"{STEM}.tgz")
+    assert (before / f"{STEM}.notes.md").read_text() in (root / "CHANGELOG.md").read_text()
     with tarfile.open(before / f"{STEM}-docs.tar.gz") as site:
         page = site.extractfile(f"{STEM}-docs/install.html")
         assert page is not None

@@ -22,6 +22,13 @@ def test_the_entries_become_the_section_of_the_version() -> None:
     assert changelog.date_of(text, VERSION) is None
 
 
+def test_the_notes_are_the_entries_of_the_section() -> None:
+    made = changelog.released(f"{HEAD}## [Unreleased]\n\n### Added\n\n- New.\n\n{OLDER}", VERSION, DAY)
+    assert changelog.notes(made, VERSION) == "### Added\n\n- New.\n"
+    assert changelog.notes(made, Version("1.2.2")) == "### Fixed\n\n- Older.\n"
+    assert changelog.notes(made, Version("1.2.4")) is None
+
+
 def test_it_works_for_the_first_release() -> None:
     made = changelog.released(f"{HEAD}## [Unreleased]\n\n- New.\n", VERSION, DAY)
     assert made.endswith("## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n\n- New.\n")

@@ -12,7 +12,7 @@ from scripts.release.__main__ import release
 from scripts.release.build import Options
 from scripts.release.checkout import Checkout
 from scripts.release.errors import ReleaseError
-from scripts.release.prepare import prepare, state
+from scripts.release.prepare import prepare, state, unreleased
 from scripts.release.versions import Version
 from tests.unit.release.conftest import commit
 
@@ -112,6 +112,16 @@ def test_the_date_is_the_commits_or_the_one_that_is_given(checkout: Checkout, mo
     assert checkout.date() == dt.datetime.now(dt.UTC).date()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1769817600")
     assert checkout.date() == DAY
+
+
+def test_files_that_state_that_there_is_no_release_are_found(checkout: Checkout) -> None:
+    root = checkout.root
+    for name in unreleased(checkout):
+        (root / name).write_text("Version 1.2.3 is the newest release.\n")
+    assert unreleased(checkout) == []
+    (root / "docs/support.md").write_text("The project has made no release.\n")
+    (root / "charts/secure-redis-operator/values.yaml").write_text("# No image is published: build one.\n")
+    assert unreleased(checkout) == ["charts/secure-redis-operator/values.yaml", "docs/support.md"]
 
 
 def test_the_tree_is_what_a_commit_would_have_and_the_index_stays(checkout: Checkout, tmp_path: Path) -> None:

@@ -1,46 +1,34 @@
 """Read and store Key Vault secrets. One list per identity and vault, or one check per secret, serves all resources."""
 
-import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
-from urllib.parse import quote
+from typing import Final
 
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import KeyVaultSecret
-from azure.keyvault.secrets._shared.http_challenge_cache import remove_challenge_for_url
 from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.answers import Malformed
-from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.clouds import host_of
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
-    Denied,
     Failure,
-    Guard,
     NotFound,
-    Source,
     unknown,
     write_failure,
 )
 from secure_redis.azure.core.lists import EndlessList, Page, walk
 from secure_redis.azure.core.policies import CorrelationPolicy, NoRetries
 from secure_redis.azure.core.transport import Transport
-from secure_redis.azure.keyvault.listing import Items, Listed, Listing
-from secure_redis.azure.keyvault.versions import (
-    Version,
-    from_sdk,
-    page,
-    secrets_page,
-    usable,
-)
+from secure_redis.azure.keyvault.listing import Items, Listed
+from secure_redis.azure.keyvault.vault_calls import VaultCalls
+from secure_redis.azure.keyvault.version_check import SecretState, VaultState, VersionCheck, live, whole
+from secure_redis.azure.keyvault.versions import Version, secrets_page, usable
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
@@ -48,38 +36,12 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.telemetry import live_values
 
-T = TypeVar("T")
-
 # Not the SDK's default (2026-04-01), which sovereign clouds get later. All that is used here is older than 7.6.
 API_VERSION: Final = "7.6"
 _TOO_LONG: Final[Items] = {}
 # Key Vault's times are whole seconds, and its clock is not this one. So what was read this soon after a change may be
 # followed by another change with the same times.
 _SAME_SECOND: Final = 2.0
-# A page has 25 versions. A secret with more than 500 is read by a plain GET: one request instead of 20.
-_MOST_PAGES: Final = 20
-
-
-@dataclass(slots=True)
-class _Secret:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    at: float | None = None  # when the last check that answered began
-    looked_at: float = float("-inf")  # when the last one began that did not rely on the list of the vault
-    settled: bool = False  # that one began so late that no later version can have the same times
-    version: Version | None = None
-    absent: VaultSecretAbsent | None = None
-    value: SecretStr | None = None
-    value_of: str | None = None  # the version whose value is kept
-    failure: Unknown | None = None
-    failed_at: float = 0.0
-    writes: int = 0  # of the operator: a check during which one happened does not count
-
-
-@dataclass(slots=True)
-class _Vault:
-    client: SecretClient
-    listing: Listing = field(default_factory=Listing)
-    list_denied_at: dict[str, float] = field(default_factory=dict)  # secret name -> when its list was no use
 
 
 class Vaults:
@@ -101,13 +63,14 @@ class Vaults:
         """
         self._transport = transport
         self._credentials = credentials
-        self._calls = Calls(credentials, Source.VAULT)
+        self._calls = VaultCalls(credentials)
         self._clock = clock
         self._now = now
         self._probe = probe_seconds
         self._remember = remember_failure_seconds
-        self._vaults: ExpiringCache[tuple[Identity, str], _Vault] = ExpiringCache(clock, keep_seconds)
-        self._secrets: ExpiringCache[tuple[Identity, str, str, str | None], _Secret] = ExpiringCache(
+        self._version_check = VersionCheck(self._calls, clock, now, probe_seconds)
+        self._vaults: ExpiringCache[tuple[Identity, str], VaultState] = ExpiringCache(clock, keep_seconds)
+        self._secrets: ExpiringCache[tuple[Identity, str, str, str | None], SecretState] = ExpiringCache(
             clock, keep_seconds
         )
 
@@ -123,7 +86,7 @@ class Vaults:
         if outside is not None:
             return Unknown(outside.reason, outside.message, permanent=True)
         authority = host_of(uri) or ""
-        secret = self._secrets.get((identity, authority, name.lower(), version), _Secret)
+        secret = self._secrets.get((identity, authority, name.lower(), version), SecretState)
         async with secret.lock:
             if secret.value is not None:
                 live_values.remember(secret.value.get_secret_value())  # before the vault can quote it
@@ -170,7 +133,7 @@ class Vaults:
             )
             return stored.properties.version or ""
 
-        outcome = await self._call(identity, vault, call)
+        outcome = await self._calls(identity, vault.client, call)
         self._expire_checks(uri, name)
         return outcome if isinstance(outcome, str) else write_failure(outcome)
 
@@ -198,7 +161,7 @@ class Vaults:
         async def call() -> None:
             await vault.client.update_secret_properties(name, version, tags=dict(tags))
 
-        outcome = await self._call(identity, vault, call)
+        outcome = await self._calls(identity, vault.client, call)
         self._expire_checks(uri, name)
         return None if outcome is None else write_failure(outcome)
 
@@ -218,7 +181,7 @@ class Vaults:
         uri: str,
         name: str,
         pinned: str | None,
-        secret: _Secret,
+        secret: SecretState,
         now: float,
         max_age: float,
     ) -> Failure | None:
@@ -259,7 +222,7 @@ class Vaults:
                     return _TOO_LONG
                 return found if isinstance(found, Failure) else dict(found)
 
-            outcome = await self._call(identity, vault, call)
+            outcome = await self._calls(identity, vault.client, call)
             return None if outcome is _TOO_LONG else outcome
 
         return await vault.listing.get(
@@ -272,10 +235,10 @@ class Vaults:
         )
 
     async def _look(
-        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
+        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: SecretState, now: float
     ) -> Failure | None:
         """Look at the secret itself."""
-        outcome = await self._found(identity, uri, name, pinned, secret, now)
+        outcome = await self._version_check.find(identity, self._vault(identity, uri), name, pinned, secret, now)
         if isinstance(outcome, NotFound):
             what = f"{name!r}" if pinned is None else f"version {pinned} of {name!r}"
             if outcome.reason is Reason.VAULT_SECRET_NOT_FOUND:
@@ -291,78 +254,9 @@ class Vaults:
             secret.value = secret.value_of = None
         return None
 
-    async def _found(
-        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
-    ) -> Version | Failure:
-        """Find the version: the first time by one plain GET, which has the value too, and later in the list."""
-        vault = self._vault(identity, uri)
-        outcome: Version | None | Failure
-        if pinned is None and secret.version is None:
-            outcome = await self._by_get(identity, vault, name, pinned, secret)
-            if not isinstance(outcome, Version) or outcome.enabled:
-                return outcome  # the refusal of a disabled version shows neither its id nor its times: the list does
-        denied_at = vault.list_denied_at.get(name.lower())
-        if denied_at is not None and now - denied_at < self._probe:
-            return await self._by_get(identity, vault, name, pinned, secret)
-        outcome = await self._by_list(identity, vault, name, pinned)
-        if isinstance(outcome, Denied) and outcome.by is Guard.ROLE:
-            vault.list_denied_at[name.lower()] = now
-            return await self._by_get(identity, vault, name, pinned, secret)
-        if outcome is None:  # no version, two of the same second, or too many: the vault itself has to decide
-            return await self._by_get(identity, vault, name, pinned, secret)
-        vault.list_denied_at.pop(name.lower(), None)
-        return outcome
-
-    async def _by_list(
-        self, identity: Identity, vault: _Vault, name: str, pinned: str | None
-    ) -> Version | None | Failure:
-        """Find the version in the list of versions (all pages, unordered). None if it does not show the current one."""
-
-        async def read(url: str) -> Page[Version] | Failure:
-            response = await vault.client.send_request(HttpRequest("GET", url))
-            if response.status_code != 200:
-                return self._calls.refusal(identity, response)
-            return page(json.loads(response.text()))
-
-        async def call() -> tuple[Version, ...] | Failure:
-            try:
-                return await walk(f"/secrets/{quote(name, safe='')}/versions", read, most_pages=_MOST_PAGES)
-            except EndlessList:
-                vault.list_denied_at[name.lower()] = self._clock()  # do not request so many pages at every check
-                return ()
-
-        items = await self._call(identity, vault, call)
-        if isinstance(items, Failure):
-            return items
-        if not items or any(item.created is None or not item.id for item in items):
-            return None
-        newest_time = max(item.created for item in items if item.created is not None)
-        newest = [item for item in items if item.created == newest_time]
-        if pinned is None:
-            return newest[0] if len(newest) == 1 else None
-        found = [item for item in items if item.id.lower() == pinned.lower()]
-        return replace(found[0], latest=found[0] in newest) if found else None
-
-    async def _by_get(
-        self, identity: Identity, vault: _Vault, name: str, pinned: str | None, secret: _Secret
-    ) -> Version | Failure:
-        """Find the version by a plain read. Its value is kept only if that version's value is not kept yet."""
-
-        async def call() -> KeyVaultSecret:
-            return await _whole(vault.client, name, pinned)
-
-        bundle = await self._call(identity, vault, call)
-        if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
-            # The vault does not report which version it refuses; that it is the current one is what matters.
-            return Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
-        if not isinstance(bundle, KeyVaultSecret):
-            return bundle
-        version = from_sdk(bundle.properties)
-        if secret.value_of != version.id and usable(version, self._now()) and bundle.value is not None:
-            secret.value, secret.value_of = _value(bundle.value), version.id
-        return version
-
-    async def _with_value(self, identity: Identity, uri: str, name: str, secret: _Secret) -> VaultSecretFacts | Unknown:
+    async def _with_value(
+        self, identity: Identity, uri: str, name: str, secret: SecretState
+    ) -> VaultSecretFacts | Unknown:
         version = secret.version
         if version is None:  # cannot be: a check that answered left a version or an absence
             return Unknown(Reason.INTERNAL_ERROR, "the version check left no version")
@@ -383,29 +277,17 @@ class Vaults:
             vault = self._vault(identity, uri)
 
             async def call() -> KeyVaultSecret:
-                return await _whole(vault.client, name, version.id)
+                return await whole(vault.client, name, version.id)
 
-            bundle = await self._call(identity, vault, call)
+            bundle = await self._calls(identity, vault.client, call)
             if not isinstance(bundle, KeyVaultSecret):
                 return self._failed(secret, bundle)
-            secret.value, secret.value_of = _value(bundle.value or ""), version.id
+            secret.value, secret.value_of = live(bundle.value or ""), version.id
         return replace(facts, value=secret.value)
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
-    async def _call(self, identity: Identity, vault: _Vault, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
-        """Make one call to the vault. A challenge that leads to a refusal is not used again.
-
-        The SDK remembers a vault's challenge, with its tenant, for the whole process. It asks the vault again only
-        after a request that was sent. A refusal of our own sends none, so the vault could change its tenant and stay
-        refused until a restart. The SDK has no public way to forget a challenge.
-        """
-        outcome = await self._calls(identity, call)
-        if isinstance(outcome, Denied) and outcome.by in {Guard.TENANT, Guard.CLOUD}:
-            remove_challenge_for_url(vault.client.vault_url)
-        return outcome
-
-    def _failed(self, secret: _Secret, failure: Failure) -> Unknown:
+    def _failed(self, secret: SecretState, failure: Failure) -> Unknown:
         secret.at = None
         secret.failure, secret.failed_at = unknown(failure), self._clock()
         return secret.failure
@@ -420,8 +302,8 @@ class Vaults:
             "no request was sent",
         )
 
-    def _vault(self, identity: Identity, uri: str) -> _Vault:
-        return self._vaults.get((identity, host_of(uri) or ""), lambda: _Vault(self._make(identity, uri)))
+    def _vault(self, identity: Identity, uri: str) -> VaultState:
+        return self._vaults.get((identity, host_of(uri) or ""), lambda: VaultState(self._make(identity, uri)))
 
     def _make(self, identity: Identity, uri: str) -> SecretClient:
         url = f"https://{host_of(uri)}"
@@ -438,21 +320,3 @@ class Vaults:
             per_call_policies=[self._transport.vault_guard(url), CorrelationPolicy()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
-
-
-async def _whole(client: SecretClient, name: str, version: str | None) -> KeyVaultSecret:
-    """Read a secret with its value. The SDK takes any answer for one, also an answer without both.
-
-    Raises:
-        Malformed: the answer has no value, or no version.
-
-    """
-    found = await client.get_secret(name, version)
-    if found.value is None or not found.properties.version:
-        raise Malformed("the vault's answer is not a secret with its value")
-    return found
-
-
-def _value(text: str) -> SecretStr:
-    live_values.remember(text)
-    return SecretStr(text)

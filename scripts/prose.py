@@ -23,7 +23,15 @@ from sandbox.vale import vale
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / ".vale.ini"
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "docs/**/*.md", "examples/**/*.md")
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "benchmarks/README.md",
+    "docs/**/*.md",
+    "examples/**/*.md",
+)
 _NOT_CLEAN = re.compile(r"^\[([^\]\n]+)\]\nBasedOnStyles =[ \t]*$", re.MULTILINE)
 
 

@@ -21,8 +21,11 @@ def commit(root: Path, message: str = "All") -> None:
 
 
 def repository(root: Path) -> Path:
-    """Copy the repository to `root`, with one commit."""
+    """Copy the repository to `root`, with one commit. There is something to release, also just after a release."""
     shutil.copytree(ROOT, root, symlinks=True, ignore=LEFT_OUT)
+    changelog = root / "CHANGELOG.md"
+    heading = "## [Unreleased]\n"
+    changelog.write_text(changelog.read_text().replace(heading, f"{heading}\n### Added\n\n- A change.\n", 1))
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
     commit(root)
     return root

@@ -22,7 +22,7 @@ from sandbox.processes import ProcessError
 
 STORY = (
     *CHAPTERS,
-    ("What is persisted is followed to the disk", persistence),
+    ("Persisted data is followed to the disk", persistence),
     ("A key is rotated, and no client is refused", rotation),
     ("The same with an Azure Managed Redis", managed),
     ("No key was shown on the way", closing.no_key_leaked),
@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None, chapters: Sequence[tuple[str, C
     """Run the chapters. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running and say what to try")
-    parser.add_argument("--name", default="demo", help="of the sandbox, where several run at once (default: demo)")
+    parser.add_argument(
+        "--name", default="demo", help="of the sandbox, if several run at the same time (default: demo)"
+    )
     given = parser.parse_args(arguments)
     story = Story()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -88,7 +90,7 @@ def _tell(stage: Stage, sandbox: Sandbox, chapters: Sequence[tuple[str, Chapter]
     story = stage.story
     there = shop.open_for_business(stage)
     story.say(
-        f"""The manifests are those of examples/, applied as they are but for one thing: vaults are at
+        f"""The manifests are those of examples/, applied as they are, with one difference: vaults are at
         {stage.control.endpoints.vault_suffix} here instead of vault.azure.net. The simulated Azure has been given the
         subscription, tenant, client and names that they mention."""
     )

@@ -149,8 +149,8 @@ def drift(stage: Stage, shop: Shop) -> None:
     open_now = _plaintext(stage, "orders")
     story.claim(f"the port is really open: without TLS `orders` says ({open_now})", open_now.startswith("answered"))
     story.say(
-        """The operator looks every `drift.intervalSeconds` (300 by default, 30 at least). The demo does not wait for
-        that: it asks by annotation, as anyone with the right to edit the object can."""
+        """The operator reads Azure every `drift.intervalSeconds` (300 by default, 30 at least). The demo does not wait
+        for that. It requests a refresh by annotation, as anyone with the permission to edit the object can."""
     )
     stage.refresh("orders", "sessions")
     stage.until("orders", "DriftDetected", "True")
@@ -190,7 +190,7 @@ def drift(stage: Stage, shop: Shop) -> None:
     stage.until("orders", "DriftDetected", "False")
     stage.until("orders", "TransportSecured", "True")  # the endpoint itself is probed again, apart from the passes
     row = row_of(stage.show("get", "srcache"), "orders")
-    story.claim("`orders`: the drift is gone once it is mended", _shown(row) == ("True", "False"))
+    story.claim("`orders`: the drift is gone after the correction", _shown(row) == ("True", "False"))
 
 
 def tamper(stage: Stage, shop: Shop) -> None:

@@ -81,7 +81,7 @@ def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
             f"kubectl -n {shop.namespace} annotate --overwrite srcache sessions secureredis.io/rotate=$(date +%s)",
         ),
         ("hold all writes", f"kubectl -n {shop.namespace} annotate srcache sessions secureredis.io/paused=true"),
-        ("someone at work behind your back", sandbox.command("fault change orders enableNonSslPort=true")),
+        ("a colleague changes the cache in Azure", sandbox.command("fault change orders enableNonSslPort=true")),
         ("Azure is busy", sandbox.command("fault add status --service arm --status 429 --times 5")),
         ("the operator is down; `start` again", sandbox.command("operator stop")),
         ("more of that", sandbox.command("fault --help")),

@@ -28,19 +28,19 @@ def persistence(stage: Stage, shop: Shop) -> None:
     stage.until(_RESOURCE, _CHAIN, "False")
     message = stage.message(_RESOURCE, _CHAIN)
     story.output(f"{_CHAIN}: {message}")
-    story.claim("the broken link is found, with the command that mends it", "--min-tls-version TLS1_2" in message)
+    story.claim("the broken link is found, with the command that fixes it", "--min-tls-version TLS1_2" in message)
     ready = stage.condition(_RESOURCE, "Ready")[0]
     story.claim("an unsafe disk does not take the cache from its users (Ready stays True)", ready == "True")
     control.storage.update(_ACCOUNT, {"minimumTlsVersion": "TLS1_2"})
     stage.refresh(_RESOURCE)
     stage.until(_RESOURCE, _CHAIN, "False", "StorageOpen")
-    story.claim("one link is mended, and the next one is named", "public" in stage.message(_RESOURCE, _CHAIN))
+    story.claim("one link is fixed, and the next one is named", "public" in stage.message(_RESOURCE, _CHAIN))
     story.happens("the colleague", "closes the account again")
     control.storage.update(_ACCOUNT, {"allowBlobPublicAccess": False})
     stage.refresh(_RESOURCE)
     stage.until(_RESOURCE, _CHAIN, "True")
     story.output(f"{_CHAIN}: {stage.message(_RESOURCE, _CHAIN)}")
-    story.claim("once all is mended the condition is True again", stage.condition(_RESOURCE, _CHAIN)[0] == "True")
+    story.claim("after all fixes the condition is True again", stage.condition(_RESOURCE, _CHAIN)[0] == "True")
     story.claim("nothing was written to Azure", not control.log.writes(since))
 
 

@@ -67,7 +67,7 @@ def rotate(stage: Stage, shop: Shop, rotated: Rotated) -> None:
     story.say(
         f"""Two applications use `{resource}`. Their pods open a fresh TLS connection, AUTH, PING and close, again and
         again, and count what fails. They are listed in the resource, and consent by a label and an annotation; their
-        manifests say nothing of Redis. Nobody else holds a key, so the old one need not live on."""
+        manifests do not mention Redis. No other consumer holds a key, so the old one need not stay valid."""
     )
     _start(stage, rotated)
     control = rotated.service.control(stage.control)
@@ -76,7 +76,7 @@ def rotate(stage: Stage, shop: Shop, rotated: Rotated) -> None:
     stage.retired.update(before.values())
     begun, counted = time.monotonic(), _counted(stage, rotated)
     asked = ("annotate", "srcache", resource, f"secureredis.io/rotate={rotated.request}")
-    story.say("A rotation is asked for. What follows is what the status says, as it changes:")
+    story.say("A rotation is requested. The status changes as follows:")
     stage.show(*asked)
     phases = _follow(stage, rotated, begun)
     stage.show("get", "srcache", resource, "-o", "wide")

@@ -25,7 +25,7 @@ _MILESTONES = (
     ("Kubernetes: etcd, API server, controller manager, scheduler", "controlplane/cluster.json"),
     ("Azure (simulated): Entra, Resource Manager, Key Vault, over TLS", "azure/azure.json"),
     ("pods: a kubelet stand-in that runs them as local processes", "pods/ready"),
-    ("the operator, with the rights that the chart gives it and no others", "sandbox.json"),
+    ("the operator, with the permissions that the chart gives it and no others", "sandbox.json"),
 )
 
 

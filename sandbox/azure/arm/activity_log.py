@@ -10,7 +10,7 @@ from sandbox.azure.responses import Answer, Refusal
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state import managed_redis
 
-PORTAL_USER = "somebody@shop.test"  # the portal's user
+PORTAL_USER = "colleague@shop.test"  # the portal's user
 ACTION = "Microsoft.Insights/eventtypes/values/read"
 _TERM = re.compile(r"\s*(eventTimestamp|resourceUri)\s+(ge|le|eq)\s+'([^']*)'\s*", re.IGNORECASE)
 _OPERATIONS = {

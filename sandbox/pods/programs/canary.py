@@ -108,7 +108,7 @@ def main() -> int:
     until: list[float] = []
     signal.signal(signal.SIGTERM, lambda *_: until.append(time.monotonic() + _DRAIN))
     if os.environ.get("CANARY_CRASH"):
-        print("canary: told to crash", flush=True)
+        print("canary: it crashes on request", flush=True)
         return 3
     try:
         url = address()

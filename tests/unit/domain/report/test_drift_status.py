@@ -15,7 +15,7 @@ from tests.builders.world import NOW
 
 OPEN = cache(tags=OWNER, plaintext_open=True)
 DIFFERENCE = ("transport.nonTLSPort", "Enabled")
-SOMEBODY = Author("somebody@shop.test", NOW - timedelta(minutes=1))
+SOMEBODY = Author("colleague@shop.test", NOW - timedelta(minutes=1))
 OBSERVED = "2026-11-24T12:00:00Z"
 
 
@@ -27,9 +27,9 @@ def reported(before: Status, authors: Mapping[tuple[str, str], Author], at: str 
 
 def test_the_author_and_the_time_of_the_event() -> None:
     [entry] = reported(Status(), {DIFFERENCE: SOMEBODY}).drift
-    assert (entry.by, entry.since) == ("somebody@shop.test", "2026-11-24T11:59:00Z")
-    [entry] = reported(Status(), {DIFFERENCE: Author("somebody@shop.test")}).drift
-    assert (entry.by, entry.since) == ("somebody@shop.test", OBSERVED)
+    assert (entry.by, entry.since) == ("colleague@shop.test", "2026-11-24T11:59:00Z")
+    [entry] = reported(Status(), {DIFFERENCE: Author("colleague@shop.test")}).drift
+    assert (entry.by, entry.since) == ("colleague@shop.test", OBSERVED)
     [entry] = reported(Status(), {}).drift
     assert (entry.by, entry.since) == (None, OBSERVED)
 
@@ -47,7 +47,7 @@ def test_a_value_that_changes_again_began_to_differ_with_the_first() -> None:
 
 
 @pytest.mark.parametrize(("age", "asks"), [(timedelta(0), True), (YOUNG, True), (YOUNG * 2, False)])
-@pytest.mark.parametrize("authors", [{}, {DIFFERENCE: Author("somebody@shop.test")}])
+@pytest.mark.parametrize("authors", [{}, {DIFFERENCE: Author("colleague@shop.test")}])
 def test_the_log_is_queried_while_a_difference_is_young(
     age: timedelta, asks: bool, authors: Mapping[tuple[str, str], Author]
 ) -> None:

@@ -15,7 +15,7 @@ WORKDIR /src
 COPY requirements/runtime.txt requirements/build.txt requirements/
 RUN ["python3", "-m", "pip", "install", "--no-compile", "--require-hashes", "--only-binary", ":all:", "--target", "/packages", "-r", "requirements/runtime.txt"]
 RUN ["python3", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "-r", "requirements/build.txt"]
-# unchecked-hash: an image is never edited, so a module's source need not be looked at before its bytecode is used.
+# unchecked-hash: an image is never edited, so Python need not check a module's source before it uses the bytecode.
 # Compiled here and not by pip, whose bytecode names its temporary directory and depends on times of files.
 RUN ["python3", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "/packages"]
 COPY pyproject.toml LICENSE README.md ./

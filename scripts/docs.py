@@ -185,7 +185,7 @@ def rule_page(rule: Rule) -> str:
         "| Waived | Fail or Unknown, accepted in `spec.waivers` as the operator's configuration permits. |",
     ]
     if absent:
-        lines.append(f"| NotApplicable | There is nothing to assess: {_cell(absent)}. |")
+        lines.append(f"| NotApplicable | The rule does not apply {_cell(absent)}. |")
     lines += [
         "",
         "## What is read",
@@ -243,9 +243,11 @@ def rules_index() -> str:
         *_EXAMPLE.splitlines(),
         "```",
         "",
-        "`status.compliance.notes` lists settings that have no effect: a profile that the operator's configuration",
-        "raises, a waiver for an unknown rule, and in `spec.drift.ignore` a path that is not compared or a difference",
-        "of class Security.",
+        "`status.compliance.notes` lists settings that have no effect:",
+        "",
+        "- a profile that the operator's configuration raises,",
+        "- a waiver for an unknown rule,",
+        "- a path in `spec.drift.ignore` that is not compared, or a difference of class Security.",
         "",
         "| rule | title | Baseline | Strict |",
         "| --- | --- | --- | --- |",
@@ -312,7 +314,7 @@ def _section(path: str, schema: Mapping[str, Any]) -> Iterable[str]:
         default = f"`{_plain(field['default'])}`" if field.get("default") not in (None, {}) else ""
         if len(default) > 40:  # the status default, a whole document
             default = "see the CRD"
-        meaning = _cell(" ".join([field.get("description", ""), *_refusals(field)]))
+        meaning = "<br>".join(map(_cell, [field.get("description", ""), *(f"Check: {one}." for one in _checks(field))]))
         yield f"| `{name}`{star} | {_cell(_type(field))} | {default} | {meaning} |"
         inner = field.get("items", field)
         if "properties" in inner:
@@ -322,18 +324,16 @@ def _section(path: str, schema: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _rules(schema: Mapping[str, Any]) -> Iterable[str]:
-    refusals = list(_refusals(schema))
-    if refusals:
-        yield from ("", *map(_text, refusals))
+    if checks := list(_checks(schema)):
+        yield from ("", "The API server checks:", "", *(f"- {_text(one)}" for one in checks))
 
 
-def _refusals(schema: Mapping[str, Any]) -> Iterable[str]:
+def _checks(schema: Mapping[str, Any]) -> Iterable[str]:
     messages = [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "message" in rule]
     items = schema.get("items", {})
     if "properties" not in items:
         messages += [rule["message"] for rule in items.get("x-kubernetes-validations", ())]
-    if messages:
-        yield f"Refused otherwise: {'; '.join(dict.fromkeys(messages))}."
+    return dict.fromkeys(messages)
 
 
 def _type(field: Mapping[str, Any]) -> str:

@@ -102,7 +102,7 @@ def test_passes_that_fail_report_unknown_and_heal(world: World, stage: Stage, tm
         for kind in ("CacheAvailable", "TransportSecured", "CredentialsSynced", "Compliant", "DriftDetected"):
             assert found[kind] == ("Unknown", "InternalError")
         assert stage.secret_uid() == uid
-        said = operator.said("a pass failed unexpectedly")
+        said = operator.said("a reconcile failed unexpectedly")
         assert said is not None
         assert said["error"] == "ZeroDivisionError"
         assert "assess" in said["stack"]

@@ -83,7 +83,7 @@ something about one thing; a value that is left at its default says nothing. */ 
 {{- end }}
 {{- end }}
 {{- if and (gt (int $values.replicaCount) 1) (eq (dig "leaderElection" "enabled" true $config) false) }}
-{{- fail (printf "replicaCount is %d and config.leaderElection.enabled is false: two operators would work at once. Set replicaCount to 1, or remove config.leaderElection.enabled" (int $values.replicaCount)) }}
+{{- fail (printf "replicaCount is %d and config.leaderElection.enabled is false: two operators would work at the same time. Set replicaCount to 1, or remove config.leaderElection.enabled" (int $values.replicaCount)) }}
 {{- end }}
 {{- $drain := dig "intervals" "drainSeconds" 20 $config }}
 {{- if le (int $values.terminationGracePeriodSeconds) (int $drain) }}

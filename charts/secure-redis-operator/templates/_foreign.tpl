@@ -1,4 +1,4 @@
-{{- /* Refuses names of other charts, all at once, with what to write instead. values.schema.json lets exactly these names pass. */ -}}
+{{- /* Refuses names of other charts, all of them in one message, with what to write instead. values.schema.json lets exactly these names pass. */ -}}
 {{- define "secure-redis.refuseForeign" -}}
 {{- $values := .Values }}
 {{- $found := list }}

@@ -155,7 +155,7 @@ tolerations:
 {{- end }}
 {{- end -}}
 
-{{- /* A pod of a hook: the operator's image and rights, one subcommand. A list of: root, container's name, arguments. */ -}}
+{{- /* A pod of a hook: the operator's image and permissions, one subcommand. A list of: root, container's name, arguments. */ -}}
 {{- define "secure-redis.hookPod" -}}
 {{- $ := index . 0 -}}
 serviceAccountName: {{ include "secure-redis.serviceAccountName" $ }}
@@ -231,13 +231,13 @@ yes
 {{- end }}
 {{- end -}}
 
-{{- /* So that a policy is evaluated for the operator and for nobody else. */ -}}
+{{- /* So that a policy is evaluated for the operator and for no one else. */ -}}
 {{- define "secure-redis.onlyOperator" -}}
 - name: only-the-operator
   expression: request.userInfo.username == '{{ include "secure-redis.username" . }}'
 {{- end -}}
 
-{{- /* CEL: two maps (a list of: new, old, the names that may differ as a CEL list) are the same but for these. */ -}}
+{{- /* CEL: two maps (a list of: new, old, the names that may differ as a CEL list) are the same except these. */ -}}
 {{- define "secure-redis.sameBut" -}}
 {{ index . 0 }}.all(k, k in {{ index . 2 }} || (k in {{ index . 1 }} && {{ index . 0 }}[k] == {{ index . 1 }}[k])) && {{ index . 1 }}.all(k, k in {{ index . 2 }} || k in {{ index . 0 }})
 {{- end -}}

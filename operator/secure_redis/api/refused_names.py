@@ -26,17 +26,17 @@ ENV: Final = (
             "RESOLV_HOST_CONF|TMPDIR|TZDIR",
         ),
         "the C library loads modules, resolves names or writes files elsewhere",
-        "glibc sysdeps/generic/unsecvars.h; resolv.conf(5); mallopt(3)",
+        "glibc sysdeps/generic/unsecvars.h, resolv.conf(5), mallopt(3)",
     ),
     Refused(
         ("PATH|IFS|ENV|CDPATH|BASH_.*|BASHOPTS|SHELLOPTS|PROMPT_COMMAND|PS[0-4]|HOME|SHELL|ZDOTDIR",),
         "a shell runs other programs or other startup files",
-        "https://www.gnu.org/software/bash/manual/bash.html#Shell-Variables; dash(1); zsh(1)",
+        "https://www.gnu.org/software/bash/manual/bash.html#Shell-Variables, dash(1), zsh(1)",
     ),
     Refused(
         ("EDITOR|VISUAL|PAGER|LESSOPEN|LESSCLOSE|BROWSER|SSH_ASKPASS|SSH_AUTH_SOCK|SUDO_ASKPASS",),
         "a program starts what the variable names",
-        "environ(7); less(1); ssh(1); sudo(8)",
+        "environ(7), less(1), ssh(1), sudo(8)",
     ),
     Refused(
         ("PYTHON[A-Z0-9]*|PYTHON_HISTORY|PIP_.*",),
@@ -61,7 +61,7 @@ ENV: Final = (
     Refused(
         ("RUBYOPT|RUBYLIB|RUBYPATH|RUBYSHELL|GEM_HOME|GEM_PATH|BUNDLE_.*",),
         "Ruby loads other libraries",
-        "ruby(1), ENVIRONMENT; https://bundler.io/man/bundle-config.1.html",
+        "ruby(1), ENVIRONMENT, https://bundler.io/man/bundle-config.1.html",
     ),
     Refused(
         (
@@ -69,12 +69,12 @@ ENV: Final = (
             "(CATALINA|MAVEN|GRADLE)_OPTS",
         ),
         "a Java virtual machine loads agents or other classes",
-        "https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html; jvmti.html#tooloptions beside it",
+        "https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html, jvmti.html#tooloptions beside it",
     ),
     Refused(
         ("DOTNET_.*|CORECLR_.*|COR_.*|COMPlus_.*|ASPNETCORE_HOSTINGSTARTUP.*",),
         ".NET loads startup hooks, profilers or other assemblies",
-        "https://github.com/dotnet/runtime/blob/main/docs/design/features/host-startup-hook.md; "
+        "https://github.com/dotnet/runtime/blob/main/docs/design/features/host-startup-hook.md, "
         "https://learn.microsoft.com/dotnet/core/runtime-config/debugging-profiling",
     ),
     Refused(
@@ -84,7 +84,7 @@ ENV: Final = (
             "ERL_.*|ELIXIR_ERL_OPTIONS|R_(PROFILE|ENVIRON).*",
         ),
         "PHP, Lua, Erlang or R load other code",
-        "https://www.php.net/manual/configuration.file.php; https://www.lua.org/manual/5.4/manual.html#7; erl(1); "
+        "https://www.php.net/manual/configuration.file.php, https://www.lua.org/manual/5.4/manual.html#7, erl(1), "
         "R: help(Startup)",
     ),
     Refused(("GODEBUG|GOTRACEBACK",), "Go's runtime changes its TLS and its behaviour", "https://go.dev/doc/godebug"),
@@ -99,11 +99,11 @@ ENV: Final = (
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
         ),
         "TLS trusts other authorities, loads modules or writes its keys",
-        "https://docs.openssl.org/master/man7/openssl-env/; curl(1)",
+        "https://docs.openssl.org/master/man7/openssl-env/, curl(1)",
     ),
     Refused(
         ("(?i:(https?|ftp|all|no|socks|wss?|rsync|grpc|cgi_http)_proxy)",),
-        "requests go through another host",
+        "requests use another host",
         "curl(1), ENVIRONMENT",
     ),
     Refused(
@@ -140,8 +140,8 @@ MOUNT_TREES: Final = (
             "/etc/(apt|apk|yum[^/]*|dnf|alternatives|ssh|selinux|apparmor[^/]*|ld-musl-[^/]*|krb5[^/]*|gitconfig)",
         ),
         "it replaces settings by which the loader, logins, TLS and name resolution work",
-        "https://refspecs.linuxfoundation.org/FHS_3.0/fhs-3.0.html#etcHostspecificSystemConfiguration; ld.so(8); "
-        "nsswitch.conf(5); pam.d(5)",
+        "https://refspecs.linuxfoundation.org/FHS_3.0/fhs-3.0.html#etcHostspecificSystemConfiguration, ld.so(8), "
+        "nsswitch.conf(5), pam.d(5)",
     ),
     Refused(
         (
@@ -149,7 +149,7 @@ MOUNT_TREES: Final = (
             "/(docker-)?entrypoint[^/]*",
         ),
         "the image's start script runs the files in it",
-        "https://hub.docker.com/_/postgres (initialization scripts); https://github.com/just-containers/s6-overlay",
+        "https://hub.docker.com/_/postgres (initialization scripts), https://github.com/just-containers/s6-overlay",
     ),
     Refused(
         (
@@ -158,7 +158,7 @@ MOUNT_TREES: Final = (
             "(/.*)?/[.](ssh|kube|config|local)",
         ),
         "programs read their startup files and credentials from it",
-        "ssh(1); hier(7); https://specifications.freedesktop.org/basedir-spec/latest/",
+        "ssh(1), hier(7), https://specifications.freedesktop.org/basedir-spec/latest/",
     ),
 )
 
@@ -181,27 +181,27 @@ METADATA_DOMAINS: Final = (
     Refused(
         ("emberstack[.]com|mittwald[.]de|appscode[.]com|havulv[.]io|clustersecret[.]io|replizieren[.]dev",),
         "a replicator copies the Secret to other namespaces",
-        "https://github.com/emberstack/kubernetes-reflector; https://github.com/mittwald/kubernetes-replicator; "
-        "https://config-syncer.com; https://github.com/havulv/reflector; https://github.com/zakkg3/ClusterSecret; "
+        "https://github.com/emberstack/kubernetes-reflector, https://github.com/mittwald/kubernetes-replicator, "
+        "https://config-syncer.com, https://github.com/havulv/reflector, https://github.com/zakkg3/ClusterSecret, "
         "https://replizieren.dev/usage",
     ),
     Refused(
         ("synator|secret-copy|secret-replicator[^/]*|secretsync[^/]*|hnc[.]x-k8s[.]io|projectcapsule[.]dev",),
         "a replicator copies the Secret to other namespaces",
-        "https://github.com/TheYkk/synator; https://github.com/kubernetes-retired/hierarchical-namespaces; "
+        "https://github.com/TheYkk/synator, https://github.com/kubernetes-retired/hierarchical-namespaces, "
         "https://projectcapsule.dev",
     ),
     Refused(
         ("karmada[.]io|liqo[.]io|admiralty[.]io|open-cluster-management[.]io|cattle[.]io",),
         "a multi-cluster tool copies the Secret to other clusters",
-        "https://karmada.io; https://docs.liqo.io; https://admiralty.io; https://open-cluster-management.io; "
+        "https://karmada.io, https://docs.liqo.io, https://admiralty.io, https://open-cluster-management.io, "
         "https://fleet.rancher.io",
     ),
     Refused(
         ("external-secrets[.]io|bitnami[.]com|banzaicloud[.]io|doppler[.]com|cert-manager[.]io|helm[.]sh|fluxcd[.]io",),
         "another controller owns, changes, publishes or deletes the Secret",
-        "https://external-secrets.io; https://github.com/bitnami-labs/sealed-secrets; https://bank-vaults.dev; "
-        "https://docs.doppler.com; https://cert-manager.io/docs/reference/annotations/; https://helm.sh/docs; "
+        "https://external-secrets.io, https://github.com/bitnami-labs/sealed-secrets, https://bank-vaults.dev, "
+        "https://docs.doppler.com, https://cert-manager.io/docs/reference/annotations/, https://helm.sh/docs, "
         "https://fluxcd.io",
     ),
 )

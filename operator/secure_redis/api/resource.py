@@ -56,7 +56,7 @@ class Envelope:
 
     @property
     def abandoned(self) -> bool:
-        """Whether a deletion is to end at once and to keep everything."""
+        """Whether a deletion is to end immediately and to keep everything."""
         return self.requests.get(names.ABANDON, "").lower() == "true"
 
     @property
@@ -136,7 +136,7 @@ def parse(body: Mapping[str, Any], defaults: SpecDefaults = _DEFAULTS) -> Secure
 def status_of(body: Mapping[str, Any]) -> Status:
     """Return the status of an object, without the parts that another version wrote in another form.
 
-    The next pass writes them anew.
+    The next pass writes them again.
     """
     found = dict(body.get("status") or {})
     while True:

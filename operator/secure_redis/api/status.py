@@ -14,7 +14,7 @@ MESSAGE_LIMIT = 1024
 
 
 def _time(text: str) -> str:
-    """Check a time of a stored status, which anyone with rights on it can have written.
+    """Check a time of a stored status, which anyone with permissions on it can have written.
 
     Raises:
         ValueError: it cannot be compared with another time. `status_of` then leaves its part out, as if it were lost.
@@ -164,10 +164,11 @@ class CorrectionStatus(_Part):
 
 
 class DriftStatus(_Part):
-    """One field that differs. `since`: RFC 3339, when it was made, if the Activity Log tells, else first observed.
+    """One field that differs.
 
-    `effect`: what a correction would cause. `reason`: why a correction that the spec allows is blocked.
-    `corrections`: how often it was corrected and came back. `by`: who made the difference, if that is certain.
+    `since`: RFC 3339, when it was made, if the Activity Log contains it, else first observed. `effect`: what a
+    correction would cause. `reason`: why a correction that the spec allows is blocked. `corrections`: how often it was
+    corrected and came back. `by`: who made the difference, if that is certain.
     """
 
     path: str
@@ -182,7 +183,7 @@ class DriftStatus(_Part):
 
 
 class CredentialStatus(_Part):
-    """Which key is published: names and dates, nothing of the key."""
+    """Which key is published: names and dates, no part of the key."""
 
     slot: str | None = None
     key_vault_version: str | None = None

@@ -91,7 +91,7 @@ class SecretSettings(Part):
 
 
 class WorkloadSettings(Part):
-    """Whether there are rights on workloads (the chart's `workloads.enabled`); without them none is read."""
+    """Whether there are permissions on workloads (the chart's `workloads.enabled`); without them none is read."""
 
     enabled: bool = False
     """Whether the operator has permissions on workloads. The chart sets it together with its roles."""

@@ -8,7 +8,7 @@ import click
 
 from secure_redis.telemetry.build import version as build_version
 
-# The default collects every 700 new objects, and looks at all that the imports made again and again: 8 % of the
+# The default collects every 700 new objects, and checks all that the imports made again and again: 8 % of the
 # processor time of a start, and of the work after it.
 _COLLECT = (5_000, 20, 100)
 

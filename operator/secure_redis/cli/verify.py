@@ -1,4 +1,4 @@
-"""`secure-redis verify` checks whether an installation works. It only reads, with the rights of the operator."""
+"""`secure-redis verify` checks whether an installation works. It only reads, with the permissions of the operator."""
 
 import asyncio
 import time

@@ -47,7 +47,7 @@ class ResourceWatch:
         self._events = events
 
     async def run(self) -> None:
-        """Watch without end. Without the CRD or the rights it waits and does not crash."""
+        """Watch without end. Without the CRD or the permissions it waits and does not crash."""
         while True:
             if not await self._served.check(self._client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter

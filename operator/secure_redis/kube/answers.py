@@ -1,7 +1,7 @@
 """Read answers of the API server within bounds: bytes while they arrive, and lists in pages of bounded size.
 
-The API server bounds an object (1.5 MiB in etcd), but neither a page nor a line. Whoever may create objects decides
-how large both are.
+The API server bounds an object (1.5 MiB in etcd), but neither a page nor a line. A party that may create objects
+decides how large both are.
 """
 
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Final
 
 import aiohttp
 
-PAGE: Final = 100  # objects of a page that nobody made large: a resource has some 10 KiB
+PAGE: Final = 100  # objects of a page that no one made large: a resource has some 10 KiB
 PAGE_BYTES: Final = 2 * 1024 * 1024  # of a page; a larger one is requested again in smaller parts
 # Of one object, a line of a watch, or any other answer. An object of 1.5 MiB in etcd has up to 2.1 MiB as JSON.
 ANSWER_BYTES: Final = 8 * 1024 * 1024

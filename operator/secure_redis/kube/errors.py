@@ -33,7 +33,7 @@ def _not_bound(failure: ApiFailure, namespace: str) -> Explanation:
     return Explanation(
         Reason.NAMESPACE_NOT_BOUND,
         f"{_lacks(failure, namespace)}; to consent, apply: {_binding(failure, namespace)} (where it is bound already, "
-        "that ClusterRole lacks the right: upgrade the chart)",
+        "that ClusterRole lacks the permission: upgrade the chart)",
     )
 
 
@@ -50,7 +50,7 @@ def _lacks(failure: ApiFailure, namespace: str) -> str:
     found, account = _RBAC.search(failure.message), _account(failure)
     who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else "the operator"
     if found is None or not found["resource"]:
-        return f"{who} has no rights in namespace {namespace!r}"
+        return f"{who} has no permissions in namespace {namespace!r}"
     what = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
     return f"{who} may not {found['verb']} {what} in namespace {namespace!r}"
 
@@ -115,7 +115,7 @@ def workloads_unreadable(failure: ApiFailure, namespace: str, what: str) -> Unkn
 
 
 def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
-    """Explain why a read of PodDisruptionBudgets failed. Older charts gave no right to list them."""
+    """Explain why a read of PodDisruptionBudgets failed. Older charts gave no permission to list them."""
     what = f"the PodDisruptionBudgets in namespace {namespace!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -127,7 +127,7 @@ def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
 
 
 def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unknown:
-    """Explain why a read of a ConfigMap failed. Older charts gave no right to read them."""
+    """Explain why a read of a ConfigMap failed. Older charts gave no permission to read them."""
     what = f"ConfigMap {name!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)

@@ -20,7 +20,7 @@ from secure_redis.telemetry.redaction import redact
 _log = logging.getLogger(__name__)
 
 NOTE_LIMIT: Final = 1024  # bytes, by the API
-BURST: Final = 20  # events of one resource at once; then one each REFILL_SECONDS
+BURST: Final = 20  # events of one resource at the same time; then one each REFILL_SECONDS
 REFILL_SECONDS: Final = 60.0
 REPEAT_SECONDS: Final = 3600.0  # the same event again only after this
 

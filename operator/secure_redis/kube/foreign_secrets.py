@@ -25,7 +25,7 @@ from secure_redis.domain.observe.usage import SecretCopy
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, Body, KubeClient
 from secure_redis.kube.secret_facts import publisher
-from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_in_clear
+from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_without_tls
 
 SecretKey = tuple[str, str]  # names of a Secret and of a key in it
 
@@ -166,7 +166,7 @@ class ForeignSecrets:
         for key, value in values.items():
             for digest in {self._digest(token) for token in _tokens(value)}:
                 index.keys.setdefault(digest, set()).add((secret, key))
-        for key, hosts in hosts_in_clear(values).items():
+        for key, hosts in hosts_without_tls(values).items():
             for host in hosts:
                 index.hosts.setdefault(host, set()).add((secret, key))
 

@@ -12,9 +12,9 @@ from secure_redis.kube.lease import boot_time
 
 LIVE_SECONDS: Final = 60.0  # until the Lease of an install that renews it is read again
 _READ_SECONDS: Final = 5.0  # one read serves all resources with this claim
-_LEAST_DURATION: Final = 15.0  # seconds: the shipped duration, also for a Lease that nobody holds, or that is gone
-_LONGEST_DURATION: Final = 60.0  # whoever can write a Lease cannot put the decision off for ever
-_KEPT: Final = 256  # claims; anybody who may annotate a resource can name any
+_LEAST_DURATION: Final = 15.0  # seconds: the shipped duration, also for a Lease that no process holds, or that is gone
+_LONGEST_DURATION: Final = 60.0  # a party that can write a Lease cannot put the decision off for ever
+_KEPT: Final = 256  # claims; anyone who may annotate a resource can name any
 # The name of each install's Lease is the same, so a claim differs in its namespace only (a DNS label).
 _CLAIM: Final = re.compile(r"([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/" + re.escape(names.MANAGER))
 
@@ -22,7 +22,7 @@ _CLAIM: Final = re.compile(r"([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/" + re.escap
 class Standing(NamedTuple):
     """Whether a claim counts. `gone`: why no operator serves the resource; None: the install runs, or may run.
 
-    `again_in`: seconds until another look can decide differently.
+    `again_in`: seconds until another check can decide differently.
     """
 
     gone: str | None
@@ -31,7 +31,7 @@ class Standing(NamedTuple):
 
 @dataclass(slots=True)
 class _Observed:
-    """A Lease as this process observed it. `version`: empty if nobody holds it. Times by the boot-time clock."""
+    """A Lease as this process observed it. `version`: empty if no process holds it. Times by the boot-time clock."""
 
     version: str
     since: float  # when this version was first observed

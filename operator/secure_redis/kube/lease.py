@@ -52,7 +52,7 @@ class LeaseSettings:
 
     @property
     def longest_stall(self) -> float:
-        """Seconds for which the passes' event loop may stand still before the process gives up leadership.
+        """Seconds for which the passes' event loop may be blocked before the process gives up leadership.
 
         60 s with the shipped duration: as long as the kubelet waits before it restarts a pod that does not answer
         (the chart's livenessProbe), and many times what bounded work takes on a slow machine. Until then the fence is
@@ -133,10 +133,10 @@ class Elector:
             await asyncio.sleep(self._settings.retry * random.uniform(1.0, 1.2))  # noqa: S311 - jitter
 
     async def hold(self) -> None:
-        """Renew until leadership is lost, then return. Before `acquire` it returns at once."""
+        """Renew until leadership is lost, then return. Before `acquire` it returns immediately."""
         try:
             while self.leading:
-                # A frozen process wakes up here, past its deadline: the attempt is then cut off at once.
+                # A frozen process wakes up here, past its deadline: the attempt is then cut off immediately.
                 await asyncio.sleep(min(self._settings.retry, max(0.0, self._deadline - self._clock())))
                 if not await self._renew_once():
                     return
@@ -147,7 +147,7 @@ class Elector:
                 _log.error("leadership lost", extra={"lease": self._settings.name})
 
     async def release(self) -> None:
-        """Give the Lease back at once, so that the next replica need not wait. Failures are logged: it expires."""
+        """Give the Lease back immediately, so that the next replica need not wait. Failures are logged: it expires."""
         record, self._record = self._record, None
         was_leading = self.leading
         self._deadline = float("-inf")

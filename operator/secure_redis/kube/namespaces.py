@@ -20,7 +20,7 @@ class Namespaces:
         self._cluster_uid = ""
 
     async def terminating(self, namespace: str, *, fresh: bool = False) -> bool:
-        """Whether the namespace is being deleted (or gone). Without the right to read namespaces: False.
+        """Whether the namespace is being deleted (or gone). Without the permission to read namespaces: False.
 
         `fresh`: read now, before an action that cannot be undone.
 

@@ -26,7 +26,7 @@ class ResourceChanged(Exception):
     """The resource is newer than the body of the pass. The pass is void, and the next one has the new body."""
 
     def __init__(self, key: Key) -> None:
-        super().__init__(f"{key} changed during the pass")
+        super().__init__(f"{key} changed during the reconcile")
 
 
 class Resources:

@@ -1,7 +1,7 @@
 """Convert Secrets of the API into facts of bounded size: no more than the operator can have published.
 
 Anyone who may write Secrets of a namespace decides what they contain. What exceeds a bound can never equal what the
-operator publishes, so it counts as differing, and nothing of it is kept.
+operator publishes, so it counts as differing, and no part of it is kept.
 """
 
 import base64
@@ -28,7 +28,7 @@ TOO_LARGE: Final = b"\0"
 _LONGEST_UID: Final = 128
 _LONGEST_NAME: Final = 253
 _ALWAYS: Final = (names.MANAGED_BY, f"{names.GROUP}/")
-_NOBODY: Mapping[str, str] = {}
+_NO_WRITERS: Mapping[str, str] = {}
 
 
 def facts(body: Mapping[str, Any]) -> SecretFacts:
@@ -149,7 +149,7 @@ def _written_by(metadata: Mapping[str, Any]) -> Mapping[str, str]:
         else:
             others |= dict.fromkeys(sorted(found), manager)
     left = ((name, manager) for name, manager in others.items() if name not in own)
-    return dict(islice(left, MOST_ENTRIES)) or _NOBODY
+    return dict(islice(left, MOST_ENTRIES)) or _NO_WRITERS
 
 
 def _fields(fields: Mapping[str, Any]) -> Iterable[str]:

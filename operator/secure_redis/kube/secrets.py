@@ -58,7 +58,7 @@ class Secrets:
         return self._store
 
     async def read(self, namespace: str, name: str) -> SecretFacts | None | Unknown:
-        """Read the Secret of that name, whoever created it; None if it does not exist.
+        """Read the Secret of that name, of any creator; None if it does not exist.
 
         If the namespace's watch is in step and has the Secret, no request is made. A Secret that the watch does not
         have may lack the label, so absence is always checked by a read.

@@ -60,7 +60,7 @@ class ServiceAccounts:
     async def token(self, identity: NamespaceIdentity) -> SecretStr:
         """Request a token of the ServiceAccount for exactly the audience of Entra's federation, for an hour.
 
-        Not cached here: it is exchanged at once and the result is cached under the identity.
+        Not cached here: it is exchanged immediately and the result is cached under the identity.
 
         Raises:
             TokenRefused: the namespace has not consented, or the ServiceAccount was deleted or re-created.
@@ -94,7 +94,7 @@ class ServiceAccounts:
                 None if failure.status == 404 else errors.unreadable(failure, namespace, f"ServiceAccount {name!r}")
             )
         if answer is None or isinstance(answer, Unknown):
-            ttl = min(ttl, 1.0)  # a repair works at once; passes at the same time still share the answer
+            ttl = min(ttl, 1.0)  # a repair works immediately; passes at the same time still share the answer
         self._known[place] = (self._clock() + ttl, answer)
         return answer
 

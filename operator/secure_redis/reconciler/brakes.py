@@ -63,7 +63,7 @@ class Brakes:
         metrics.brake("ReadOnly", limits.read_only)
         metrics.brake("MassDrift", self._mass_drift)
         if self._upgraded:
-            _log.warning("upgraded: the first pass over each resource only reports", extra={"from": self._before})
+            _log.warning("upgraded: the first reconcile of each resource only reports", extra={"from": self._before})
         if self._mass_drift:
             _log.error("mass drift: no correction is made until brakes.release has a new value")
 

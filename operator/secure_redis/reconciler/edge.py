@@ -1,7 +1,7 @@
-"""The edge where a pass meets the outside: what goes wrong there is Unknown or failed, and no read lasts for ever.
+"""The edge where a pass meets the outside: what fails there is Unknown or failed, and no read lasts for ever.
 
-Every read of an observation goes through `guarded`. An answer that no code expects is then a fact about one part, with
-the class of the exception. It is never a failed pass, which would leave the last status in place. A write goes through
+Every read of an observation uses `guarded`. An answer that no code expects is then a fact about one part, with
+the class of the exception. It is never a failed pass, which would leave the last status in place. A write uses
 `attempted`, which has no deadline: a write that is cut off may or may not have been done. The clients bound it.
 """
 
@@ -52,7 +52,7 @@ def reading_within(seconds: float) -> Iterator[None]:
 
 
 async def guarded(read: Awaitable[T], what: str) -> T | Unknown:
-    """Await one read of `what`. Unknown if it takes too long, or raises what nobody expects.
+    """Await one read of `what`. Unknown if it takes too long, or raises what no code expects.
 
     Raises:
         ApiFailure, HistoryRewritten, LeadershipLost: as the read raised them.
@@ -76,13 +76,13 @@ async def _guard(read: Awaitable[T], what: str, deadline: float | None) -> T | U
         raise
     except Exception as error:
         if limit.expired():
-            return Unknown(Reason.PASS_DEADLINE, f"reading {what} took longer than a pass may take")
+            return Unknown(Reason.PASS_DEADLINE, f"reading {what} took longer than a reconcile may take")
         name = _logged(error, "a read failed unexpectedly", what)
         return Unknown(Reason.INTERNAL_ERROR, f"the operator failed to read {what} ({name})")
 
 
 async def attempted(write: Awaitable[T], what: str) -> T | WriteFailure:
-    """Await one write. An exception that nobody expects is a failure after which the write may have been done.
+    """Await one write. An exception that no code expects is a failure after which the write may have been done.
 
     Raises:
         ApiFailure, HistoryRewritten, LeadershipLost, ResourceChanged, ResourceGone: as the write raised them.

@@ -8,5 +8,5 @@ _SHARE: Final = 3
 
 
 def may_take(taken: int, free: int) -> bool:
-    """Whether a namespace that has taken so many places may have another one. `free`: places that nobody has."""
+    """Whether a namespace that has taken so many places may have another one. `free`: places that no namespace has."""
     return free > 0 and (taken == 0 or taken < _SHARE * (free - 1))

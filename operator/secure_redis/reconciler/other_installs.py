@@ -16,7 +16,7 @@ from secure_redis.reconciler.write_backoff import LONGEST_SECONDS
 
 _log = logging.getLogger(__name__)
 
-_GONE_SECONDS: Final = 60.0  # until the next pass over a resource that nobody serves
+_GONE_SECONDS: Final = 60.0  # until the next pass over a resource that no install serves
 
 
 class OtherInstalls:
@@ -48,8 +48,8 @@ class OtherInstalls:
         if standing.gone is not None:
             return await self._report_unserved(resource, standing.gone)
         note = (
-            f"this resource is served by the operator whose Lease is {resource.operator}; uninstall one of the two, "
-            f"or, if that one is gone for good, remove the annotation {names.OPERATOR}"
+            f"this resource is served by the operator whose Lease is {resource.operator}. Uninstall one of the two. "
+            f"If that one is permanently gone, remove the annotation {names.OPERATOR}"
         )
         _log.warning("left to another install", extra={"resource": str(resource.key), "install": resource.operator})
         await self._events.emit(resource, "Warning", Reason.OPERATED_BY_ANOTHER, note, "Reconcile")
@@ -58,8 +58,8 @@ class OtherInstalls:
     async def _report_unserved(self, resource: Envelope, why: str) -> NextPass:
         """Report that no operator observes the resource. A person takes it over: the other install can come back."""
         note = (
-            f"no operator serves this resource: {why}; if the operator that the annotation {names.OPERATOR} names is "
-            "gone for good, remove the annotation, and this operator takes the resource up"
+            f"no operator serves this resource: {why}. If the operator that the annotation {names.OPERATOR} names is "
+            "permanently gone, remove the annotation, and this operator takes the resource over"
         )
         reported = evidence.unserved(resource, self._now(), note)
         body = await self._resources.write_status(resource, reported)

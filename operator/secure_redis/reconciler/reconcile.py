@@ -67,7 +67,9 @@ LIMITED_SECONDS = 60.0  # until the next pass over a resource that is beyond its
 CHANGED_SECONDS = 5.0  # until the next pass over a resource that was edited during the pass
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 NEVER = NextPass(float("inf"))
-_TOO_LATE = WriteFailure(Reason.PASS_DEADLINE, "this pass took too long to begin another write; the next pass makes it")
+_TOO_LATE = WriteFailure(
+    Reason.PASS_DEADLINE, "this reconcile took too long to begin another write; the next one makes it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +340,7 @@ class Reconciler:
     # --- what is not a whole pass -------------------------------------------------------------------------------------
 
     async def _report_unreadable(self, resource: Unreadable) -> NextPass:
-        """Report why the resource cannot be read. A deletion goes through, and keeps what exists."""
+        """Report why the resource cannot be read. A deletion succeeds, and keeps what exists."""
         envelope = resource.envelope
         if envelope.deleting and envelope.has_finalizer:
             published = await self._secrets.published_by(envelope)

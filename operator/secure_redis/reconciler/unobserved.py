@@ -40,7 +40,7 @@ class UnobservedResources:
         resource = envelope(body)
         status = evidence.expired(resource, self._now())
         if status != resource.status:
-            log.warning("no pass has observed a resource in time", extra={"resource": str(key)})
+            log.warning("no reconcile has observed a resource in time", extra={"resource": str(key)})
         await self._write(key, resource, status)
 
     async def _write(self, key: Key, resource: Envelope, status: Status) -> None:

@@ -32,7 +32,7 @@ class _Refused:
 
 
 class WriteBackoff:
-    """The refused writes of one resource. An edited spec or a new request by annotation repeats them at once."""
+    """The refused writes of one resource. An edited spec or a new request by annotation repeats them immediately."""
 
     def __init__(self) -> None:
         self._refused: list[_Refused] = []

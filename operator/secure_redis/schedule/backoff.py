@@ -8,8 +8,8 @@ from secure_redis.reconciler.next_pass import NextPass, growing
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds, and how many passes at once. `spread`: first intervals of this length and more are spread, so that a
-    restart with a thousand resources does not make a thousand passes at one moment ever after.
+    """Seconds, and how many passes at the same time. `spread`: first intervals of this length and more are spread, so
+    that a restart with a thousand resources does not make a thousand passes at one moment ever after.
     """
 
     parallel: int = 16
@@ -43,7 +43,7 @@ class Backoff:
         else:
             delay = planned.after * self.jittered(rng)
         if planned.retry_after is not None:
-            # Never before the time the other side named; a little after it, not all at once.
+            # Never before the time the other side named; a little after it, not all at the same time.
             delay = max(delay, planned.retry_after * rng.uniform(1.0, 1.0 + self.jitter))
         return delay
 

@@ -280,7 +280,7 @@ class Schedule:
         except Exception as error:
             name = type(error).__name__  # an exception's text may quote a value: it goes nowhere
             extra = {"resource": str(key), "error": name, "stack": stack(error)}
-            _log.error("a pass failed unexpectedly", extra=extra)
+            _log.error("a reconcile failed unexpectedly", extra=extra)
             await self._unobserved.failed(key, name)
         finally:
             entry.running = False

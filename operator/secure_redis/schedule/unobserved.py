@@ -91,6 +91,6 @@ class Unobserved:
             self._on_fatal(error)
         except Exception as error:
             extra = {"resource": str(key), "error": type(error).__name__}
-            _log.warning("what is not known of a resource could not be reported", extra=extra)
+            _log.warning("the unknown state of a resource could not be reported", extra=extra)
             return False
         return True

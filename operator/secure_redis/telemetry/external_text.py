@@ -93,7 +93,7 @@ _KEY_FIELD = re.compile(
 _KEY = re.compile(r"(?<![\w/+=-])(?<!(?i:Microsoft\.))[A-Za-z0-9+/]{40,88}={0,2}(?![\w/+=-])")
 _SPACE = re.compile(r"\s+")
 
-# What stands before an id that does not change: a segment of a resource id or an issuer, or the word for a thing.
+# The text before an id that does not change: a segment of a resource id or an issuer, or the word for a thing.
 _SEGMENT = re.compile(r"/([A-Za-z.]{1,60})/$")
 _OPERATION = re.compile(r"operation|async|status|result|deployment|request", re.IGNORECASE)
 _THING = re.compile(
@@ -111,7 +111,7 @@ def clean(text: str) -> str:
     text = _KEY_FIELD.sub(rf"\1={MASK}", text)
     text = _LABELLED_ID.sub("", text)
     text = _LABELLED_TIME.sub("", text)
-    # Counters come before times: a large one looks like the seconds since 1970.
+    # Counters come before times: a large one resembles the seconds since 1970.
     for counter in (_RESOURCE_VERSION, _COUNTER, _PORT):
         text = counter.sub(rf"\1{_GONE}", text)
     text = _QUOTA_USED.sub(f"used: {_GONE}", text)
@@ -134,7 +134,7 @@ def _unless_of_a_thing(found: re.Match[str]) -> str:
     segment = _SEGMENT.search(before)
     if segment is not None:
         return _GONE if _OPERATION.search(segment.group(1)) else found.group()
-    # A name may look like a short id. It stands in quotes, or behind a sign that joins it to another name.
+    # A name may look like a short id. It is in quotes, or behind a sign that joins it to another name.
     named = (
         before.endswith(("/", "'", '"', ":", "@", ".")) and re.fullmatch(_GUID, found.group(), re.IGNORECASE) is None
     )

@@ -1,6 +1,6 @@
 """The server of /healthz, /readyz and /metrics, in a thread of its own. It does not depend on kopf.
 
-Anybody who reaches the port may ask, so each request is bounded: its bytes, its time, the connections and the text that
+Anyone who reaches the port may ask, so each request is bounded: its bytes, its time, the connections and the text that
 is rendered. The answers are the server's own: a web framework names its version, and has no limit for a slow request.
 """
 

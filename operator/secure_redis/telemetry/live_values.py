@@ -5,7 +5,7 @@ value is known: the pass that sends or reads it registers it here. Text and valu
 escapes and case, so that one comparison finds all spellings.
 
 A value is searched only in the texts of its own resource. A vault's owner chooses the value, and a value such as
-"quota exceeded" must not blank the messages of anybody else.
+"quota exceeded" must not blank the messages of any other resource.
 """
 
 import base64
@@ -21,7 +21,7 @@ from typing import Final
 
 MASK: Final = "[redacted]"
 
-_GRAM: Final = 10  # letters and digits that are compared at once: 50 bits of a random key
+_GRAM: Final = 10  # letters and digits that are compared at the same time: 50 bits of a random key
 _STRIDE: Final = 5  # a part of at least 14 letters and digits is found
 _FEWEST_DIFFERENT: Final = 5  # of a gram, so that "0000000000" is found in nothing
 _LONGEST_VALUE: Final = 8192
@@ -56,7 +56,7 @@ class _Values:
 
 @dataclass(slots=True)
 class _Index:
-    """Where each gram stands in which spelling of which value, for the values `of`."""
+    """Where each gram is in which spelling of which value, for the values `of`."""
 
     of: set[str] = field(default_factory=set, repr=False)
     grams: dict[str, tuple[str, int]] = field(default_factory=dict, repr=False)
@@ -102,7 +102,7 @@ def mask(text: str) -> str:
         return text
     text = text[:_LONGEST_TEXT]
     if next(_hits(_plain(text), index), None) is None:
-        return text  # nearly always: where each letter stands is not worked out
+        return text  # nearly always: the place of each letter is not worked out
     letters, spans = _letters(text)
     found = [(spans[start][0], spans[end - 1][1]) for start, end in _hits(letters, index)]
     for start, end in reversed(_merged(text, found)):
@@ -111,7 +111,7 @@ def mask(text: str) -> str:
 
 
 def _index(resource: str) -> Mapping[str, tuple[str, int]]:
-    """Return where each gram stands in which spelling of which value. Only the spellings of new values are made."""
+    """Return where each gram is in which spelling of which value. Only the spellings of new values are made."""
     values, now = _registry[resource], _clock()
     for value in [value for value, until in values.until.items() if until < now]:
         del values.until[value]
@@ -154,12 +154,12 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return the letters of `_letters`, without where they stand."""
+    """Return the letters of `_letters`, without their places."""
     return _letters(text)[0] if not text.isascii() or _ESCAPE.search(text) else _SIGNS.sub("", text.lower())
 
 
 def _letters(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return the letters and digits that a text spells, in lower case, and where each stands in the text."""
+    """Return the letters and digits that a text spells, in lower case, and where each is in the text."""
     spans = [(at, at + 1) for at in range(len(text))]
     for _ in range(_ROUNDS):
         if not _ESCAPE.search(text):
@@ -181,7 +181,7 @@ def _letters(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _unescape(escape: str) -> str:
-    """Return the one character that an escape stands for."""
+    """Return the one character that an escape means."""
     if escape[0] == "&":
         return html.unescape(escape)[:1]
     if escape[0] == "\\" and len(escape) == 2:

@@ -22,7 +22,7 @@ from secure_redis.telemetry.rendering import Family, select
 from secure_redis.telemetry.resource_state import ResourceState
 
 CONTROLLER: Final = "secureredis"
-_SERIES: Final = 1000  # of a family, that are rendered at once
+_SERIES: Final = 1000  # of a family, that are rendered at the same time
 _PASS_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LAG_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -281,7 +281,7 @@ class Metrics:
         self._effects.writes.labels(action, result).inc()
 
     def tampered(self) -> None:
-        """Count a Secret or a workload that others changed and the operator put right."""
+        """Count a Secret or a workload that another party changed and the operator restored."""
         self._effects.tampering.inc()
 
     def brake(self, name: str, engaged: bool) -> None:

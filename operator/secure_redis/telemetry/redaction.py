@@ -44,7 +44,7 @@ def redact(text: str) -> str:
 
 
 def redact_shapes(text: str) -> str:
-    """Return `text` without anything that has the form of a secret: the second line, for values that nobody knows."""
+    """Return `text` without anything that has the form of a secret: the second line, for values that no one knows."""
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text

@@ -55,7 +55,7 @@ class Rendering:
         families = await asyncio.to_thread(self._render)
         serves = max(_LEAST_SECONDS, _SHARE * (self._clock() - began))
         self._until = self._clock() + serves
-        # Of thousands of resources the text is tens of megabytes: it is not kept when nobody asks again.
+        # Of thousands of resources the text is tens of megabytes: it is not kept when no one asks again.
         asyncio.get_running_loop().call_later(serves, self._drop)
         return families
 

@@ -186,7 +186,7 @@ class Matrix:
         without = [one for one in self.of("Delete", namespace=False) if not one.cell.consents]
         for one in without:
             message = one.case.until("Ready", "False")
-            assert f'{names.ABANDON}: "true": the object goes at once' in message
+            assert f'{names.ABANDON}: "true": the object is removed immediately' in message
             assert one.keeps_its_secret, one.cell
         for one in without[:1]:
             one.case.annotate(abandon="true")

@@ -101,7 +101,7 @@ ROWS = (
         "regenerated in the portal",
         lambda c: c.control.redis.regenerate(c.cache, "Primary"),
         "KeyMismatch",
-        "store the live key as a new version",
+        "Store the live key as a new version",
         Case.store,
     ),
     Row(

@@ -158,7 +158,7 @@ async def test_the_parts_of_the_workloads_of_one_resource_are_bounded_together(
     found = await Workloads(WorkloadServer()).find(resource(), entries, places)  # type: ignore[arg-type]
     assert isinstance(found, tuple) is fits
     if isinstance(found, Unknown):
-        assert "list fewer workloads in spec.workloads" in found.message
+        assert "List fewer workloads in spec.workloads" in found.message
 
 
 async def test_a_list_with_too_many_parts_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ async def test_a_cancelled_pass_is_cancelled() -> None:
 
 @pytest.mark.looptime
 async def test_a_read_is_cut_off_at_the_deadline_and_the_next_one_at_once() -> None:
-    late = Unknown(Reason.PASS_DEADLINE, "reading the cache took longer than a pass may take")
+    late = Unknown(Reason.PASS_DEADLINE, "reading the cache took longer than a reconcile may take")
     loop = asyncio.get_running_loop()
     began = loop.time()
     with reading_within(10.0):

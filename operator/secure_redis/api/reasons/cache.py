@@ -32,7 +32,7 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.PROGRESS | Trait.PASSING,
     ),
     Reason.CREATE_INTENDED: row(
-        "The cache will be created in the next pass.",
+        "The operator will create the cache in the next reconcile.",
         "Wait.",
         on=ON_CACHE | {ConditionType.RECONCILING},
         traits=Trait.PROGRESS,

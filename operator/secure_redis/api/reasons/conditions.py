@@ -27,9 +27,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "key do not change it: see WorkloadsCurrent.",
         "Something that the spec declares is missing; the reason names it. Other conditions with the message "
         "`see Ready` have the same cause.",
-        "Not read yet, or it could not be read. A resource that was Ready for this generation stays Ready while "
-        "only an outage of Azure or Key Vault hides it and its Secret is intact, for three intervals and at least 15 "
-        "minutes.",
+        "Not read yet, or it could not be read. During an outage of Azure or Key Vault, a resource that was Ready for "
+        "this generation stays Ready. This lasts for three intervals, at least 15 minutes, while its Secret is intact.",
     ),
     ConditionType.RECONCILING: ConditionText(
         "Is the operator waiting for something that is under way?",
@@ -53,18 +52,18 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
     ConditionType.TRANSPORT_SECURED: ConditionText(
         "Does the cache accept TLS 1.2 or newer and nothing else?",
-        "Azure reports the non-TLS port off (Managed Redis: clientProtocol Encrypted) and a minimum TLS version of 1.2 "
-        "or newer, set explicitly, and the probe found nothing else. What the probe could not check changes nothing "
-        "here; the message names it.",
-        "The non-TLS port is open, or a broken TLS version is accepted, by what Azure reports or by what the probe "
-        "found; or the probe found a certificate that is expired, not trusted or for another name.",
+        "Azure reports the non-TLS port off (Managed Redis: clientProtocol Encrypted). It also reports a minimum TLS "
+        "version of 1.2 or newer, set explicitly. The probe found nothing else. If the probe could not check a part, "
+        "the condition stays True and the message names the part.",
+        "Azure reports, or the probe found, that the non-TLS port is open or that a broken TLS version is accepted. "
+        "Or the probe found a certificate that is expired, not trusted or for another name.",
         "The cache could not be read, or Azure did not report it. An absent value is never taken as safe.",
     ),
     ConditionType.PERSISTENCE_ENCRYPTED: ConditionText(
         "Is what the cache persists encrypted as declared, all the way to the key?",
-        "Every link was checked: the account that holds the data, whose key encrypts it and that the key can be used, "
-        "infrastructure encryption where it is required, HTTPS with TLS 1.2 or newer, no public blobs and, with "
-        "managed identity, no open network. Managed Redis: its own disks, and that a key of yours can be used.",
+        "The operator checked every link. They are the account, its key, and infrastructure encryption if it is "
+        "required. They also are HTTPS with TLS 1.2 or newer, no public blobs and, with managed identity, no open "
+        "network. For Managed Redis they are its own disks, and a customer-managed key if there is one.",
         "A link is broken, or declared persistence is not set; the message names the first such link and a remedy.",
         "The cache, the account or its key could not be read; the message names the permission that is missing.",
         "Nothing is persisted and no persistence is declared.",

@@ -33,8 +33,8 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.VAULT_FORBIDDEN: row(
         "The identity has no permission to read (or write) the secret.",
-        "Assign the role that the message names on the vault or the secret: PublishKey or Key Vault Secrets User to "
-        "read, StoreKey to write, Rotate to rotate (docs/azure-roles.md).",
+        "Assign the role that the message names on the vault or the secret (docs/azure-roles.md). To read: PublishKey "
+        "or Key Vault Secrets User. To write: StoreKey. To rotate: Rotate.",
         on=ON_CREDENTIALS,
         traits=Trait.MISSING_RIGHT,
     ),

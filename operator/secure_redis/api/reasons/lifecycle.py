@@ -51,8 +51,8 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.READY},
     ),
     Reason.UNKNOWN_ANNOTATION: row(
-        "An annotation that begins with `secureredis.io/` has no effect on a SecureRedisCache, or a label or an "
-        "annotation of spec.connection is left out of the Secret, because a tool would copy or change the Secret.",
+        "An annotation that begins with `secureredis.io/` has no effect on a SecureRedisCache. Or the operator omits a "
+        "label or an annotation of spec.connection, because by it a tool would copy or change the Secret.",
         "Correct its name, or remove it. The event names the annotation that comes closest.",
         traits=Trait.EVENT_ONLY,
     ),
@@ -68,7 +68,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.COMPLIANT},
     ),
     Reason.CONFIRMATION_REQUIRED: row(
-        "The operator would delete the cache with its data. Someone must confirm that by the cache's name.",
+        "The operator would delete the cache with its data. A person must confirm that by the cache's name.",
         'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',
         on={ConditionType.READY},
     ),
@@ -94,8 +94,8 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.OPERATOR_GONE: row(
         "The annotation `secureredis.io/operator` names an install of the operator that does not run, so no operator "
         "observes the resource. This install does not change it, because the other one could come back.",
-        "Make sure that the other install is gone for good, or never was. Then remove the annotation: "
-        "`kubectl annotate srcache NAME secureredis.io/operator-`. This install then serves the resource at once.",
+        "Make sure that the other install is permanently gone, or never existed. Then remove the annotation: "
+        "`kubectl annotate srcache NAME secureredis.io/operator-`. This install then serves the resource immediately.",
         on=SAFETY,
     ),
     Reason.INTERNAL_ERROR: row(

@@ -23,8 +23,8 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.STORAGE_OTHER_ACCOUNT: row(
         "The cache persists into another storage account than the declared one.",
-        "Change it in Azure or in the spec, or let the operator: mode Provision, and Security in spec.drift.correct. "
-        "What was written to the other account stays there until a person deletes it.",
+        "Change it in Azure or in the spec. The operator changes it in mode Provision with Security in "
+        "spec.drift.correct. Data in the other account stays there until a person deletes it.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_UNREAD: row(
@@ -52,7 +52,7 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.ENCRYPTION_KEY_UNUSABLE: row(
         "The customer-managed key that encrypts the account (Managed Redis: the cluster) is missing, disabled, expired "
-        "or not valid yet; or the cluster's identity may not use the key that the spec declares.",
+        "or not valid yet. Or the cluster's identity has no permission to use the key that the spec declares.",
         "Enable or renew the key in its vault, give the identity the role that the message names, or have another key "
         "used.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
@@ -76,8 +76,8 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "The cache's identity has no permission to write into the storage account yet, or the operator cannot read "
         "whether "
         "it has.",
-        "Assign Storage Blob Data Contributor on the account to the identity that the message names; where the "
-        "operator may not see role assignments, annotate secureredis.io/confirm-storage-role: <account name>.",
+        "Assign Storage Blob Data Contributor on the account to the identity that the message names. If the operator "
+        "cannot read role assignments, annotate secureredis.io/confirm-storage-role: <account name>.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),

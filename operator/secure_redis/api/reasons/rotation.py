@@ -59,7 +59,7 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.FORCE_NOT_ALLOWED: row(
-        "Someone requested an emergency rotation that does not wait for pods, without the permission to do so.",
+        "An emergency rotation that does not wait for pods was requested, without the permission for it.",
         "It requires `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's "
         "configuration "
         "(grants or caps); a value that begins with `emergency-` requires neither and waits for the pods.",

@@ -34,8 +34,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.POD_BLOCKS_ROLLOUT: row(
         "Kubernetes waits for one pod without end. A StatefulSet with OrderedReady waits for a pod of the former "
-        "template "
-        "that is not ready, or a rollout waits for a pod whose node does not confirm its end.",
+        "template that is not ready. Or a rollout waits for a pod whose node does not confirm its end.",
         "Delete the pod that the message names. Use --force only if its node is off for good.",
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
@@ -53,8 +52,8 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.BLOCKS_READY,
     ),
     Reason.TARGET_CONFLICT: row(
-        "The workload has an env entry, a volume or a mount of that name or path that the operator did not add; the "
-        "workload is not changed.",
+        "The workload has an env entry, a volume or a mount of that name or path that the operator did not add. The "
+        "operator does not change the workload.",
         "Choose another name or mountPath in spec.workloads, or take it out of the workload.",
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.WORKLOAD_REFUSED,
@@ -67,7 +66,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROLLOUT_UNFINISHED,
     ),
     Reason.TARGET_ON_DELETE: row(
-        "Pods are replaced only when someone deletes them (OnDelete), or `restart` does not let the operator restart "
+        "Pods are replaced only when a person deletes them (OnDelete), or `restart` does not let the operator restart "
         "them.",
         "Delete the pods that `status.workloads` lists when you can restart them.",
         on={ConditionType.WORKLOADS_CURRENT},
@@ -92,7 +91,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.INJECTION_UNSAFE: row(
         "An entry of spec.workloads sets a variable or a mount path that changes which code runs, where requests go or "
-        "what the system's directories contain; the workload is not changed.",
+        "what the system's directories contain. The operator does not change the workload.",
         "Choose another name in env, such as REDIS_URL, or another mountPath, such as /etc/redis.",
         on={ConditionType.WORKLOADS_CURRENT},
     ),

@@ -127,8 +127,8 @@ def _classify(error: BaseException, source: Source) -> Failure:
     if excess is not None:
         return Transient(
             Reason.AZURE_ERROR,
-            f"{source} sent an answer that was not read to its end: {excess}; check what stands between the "
-            "operator and the service (a proxy, a captive portal), and the endpoints of a custom cloud",
+            f"{source} sent an answer that was not read to its end: {excess}. Check for a proxy or a captive "
+            "portal between the operator and the service, and check the endpoints of a custom cloud",
         )
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _http(error, source)
@@ -348,7 +348,7 @@ def _vault_right(message: str, inner: str) -> str:
         how += "" if reads else " or a custom role that holds it"
         place = _RESOURCE.search(message)
         how += roles.such_as(right, place.group(1) if place else None, message)
-    lacks = f"the identity lacks the right {right} on the secret" if right else "the vault denies the identity access"
+    lacks = f"the identity has no permission {right} on the secret" if right else "the vault denies the identity access"
     return f"{lacks}; give it {how} (takes some minutes to work)"
 
 

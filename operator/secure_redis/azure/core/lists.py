@@ -1,4 +1,4 @@
-"""Walk a list of Azure over its pages. A list that does not end is no list: nothing of it is used."""
+"""Walk a list of Azure over its pages. A list that does not end is no list: no part of it is used."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar

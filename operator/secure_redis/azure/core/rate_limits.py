@@ -18,7 +18,10 @@ _NUMBER = re.compile(r"[0-9]{1,300}(?:\.[0-9]{1,9})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A token bucket: `burst` requests at once, then `per_second`. Longest wait for a turn: `patience` seconds."""
+    """A token bucket: `burst` requests at the same time, then `per_second`.
+
+    Longest wait for a turn: `patience` seconds.
+    """
 
     burst: float
     per_second: float
@@ -85,7 +88,7 @@ class RateLimits:
             wait = bucket.reserve(now)
         except _TooMany:
             raise Refused(
-                Transient(Reason.AZURE_THROTTLED, f"too many requests to {name} at once", rate.patience)
+                Transient(Reason.AZURE_THROTTLED, f"too many requests to {name} at the same time", rate.patience)
             ) from None
         if wait > 0:
             await asyncio.sleep(wait)

@@ -2,7 +2,7 @@
 
 An item has the attributes of the secret's current version: `created` and `updated` move with a new version. This is
 documented for the list of secrets and was recorded for certificates (docs/internals/assumptions.md). So that a vault in
-which it does not hold is noticed, `Vaults` looks at each secret itself once an hour all the same.
+which it does not hold is noticed, `Vaults` reads each secret itself once an hour all the same.
 """
 
 import asyncio

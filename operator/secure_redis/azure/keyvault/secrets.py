@@ -237,7 +237,7 @@ class Vaults:
     async def _look(
         self, identity: Identity, uri: str, name: str, pinned: str | None, secret: SecretState, now: float
     ) -> Failure | None:
-        """Look at the secret itself."""
+        """Read the secret itself."""
         outcome = await self._version_check.find(identity, self._vault(identity, uri), name, pinned, secret, now)
         if isinstance(outcome, NotFound):
             what = f"{name!r}" if pinned is None else f"version {pinned} of {name!r}"

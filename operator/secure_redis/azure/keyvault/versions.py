@@ -26,7 +26,7 @@ class Version:
 
     @property
     def changed(self) -> datetime | None:
-        """When it was created or last updated; None: the vault does not tell."""
+        """When it was created or last updated; None: the vault does not report it."""
         known = [moment for moment in (self.created, self.updated) if moment is not None]
         return max(known, default=None)
 

@@ -42,8 +42,8 @@ async def find_account(
         denied = denied or found
     return denied or Unknown(
         Reason.AZURE_DENIED,
-        f"subscription {subscription} shows this identity no storage account {name}: it was deleted, lies in another "
-        f"subscription, or a role that holds {READ_ACCOUNT}, such as Reader, has to be assigned on it",
+        f"subscription {subscription} shows this identity no storage account {name}: it was deleted, is in another "
+        f"subscription, or the identity requires a role on it that contains {READ_ACCOUNT}, such as Reader",
         permission=READ_ACCOUNT,
     )
 

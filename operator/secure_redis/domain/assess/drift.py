@@ -23,7 +23,7 @@ ORDER = {DriftClass.SECURITY: 0, DriftClass.AVAILABILITY: 1, DriftClass.COSMETIC
 class Drift:
     """One field that differs. `path` as in spec; `correctable`: the operator could set it (in mode Provision).
 
-    `effect`: what correcting it would cause, whoever does it.
+    `effect`: what correcting it would cause, whichever party does it.
     """
 
     path: str

@@ -158,7 +158,7 @@ def _not_to_be_overwritten(resource: SecureRedisCache, vault: VaultSecretFacts) 
     address = resource.cache.text
     return Explanation(
         Reason.VAULT_SECRET_FOREIGN,
-        f"{_version(vault)} exists and its tag ProviderAddress does not name this cache, so it is not written; name "
+        f"{_version(vault)} exists and its tag ProviderAddress does not name this cache, so it is not written. Name "
         f"another secret, or tag it ProviderAddress={address} if it is this cache's",
     )
 
@@ -277,7 +277,7 @@ def listed_keys_decide(given: Evidence) -> Proven | Explanation | None:
     return Explanation(
         Reason.KEY_MISMATCH,
         f"{_version(given.vault)} equals neither of the cache's keys: the key was regenerated outside Key Vault, or "
-        f"the secret is another cache's; store the live key as a new version{shape(given.vault.value)}",
+        f"the secret is another cache's. Store the live key as a new version{shape(given.vault.value)}",
     )
 
 
@@ -290,7 +290,7 @@ def authentication_decides(given: Evidence) -> Proven | Explanation | None:
         return Explanation(
             Reason.KEY_MISMATCH,
             f"the cache refused {_version(given.vault)}: the key was regenerated outside Key Vault, or the secret is "
-            f"another cache's; store the live key as a new version (Azure may accept a new key minutes late){hint}",
+            f"another cache's. Store the live key as a new version (Azure may accept a new key minutes late){hint}",
         )
     return None
 
@@ -318,8 +318,8 @@ def _unproven(given: Evidence) -> Explanation:
         Reason.KEY_UNPROVEN,
         # What to do comes first: the rest may be long, and a condition holds 1024 characters.
         f"{_version(given.vault)} is not proven to be a live key of this cache: allow the identity "
-        "Microsoft.Cache/redis/listKeys/action, or open the way to the cache, or set the secret's tag "
-        f"{PROVIDER_ADDRESS}={given.resource.cache.text}. Now {other}; listKeys: {listed}; AUTH: {tried}",
+        "Microsoft.Cache/redis/listKeys/action, open a route to the cache, or set the secret's tag "
+        f"{PROVIDER_ADDRESS}={given.resource.cache.text}. Now {other}. listKeys: {listed}. AUTH: {tried}",
     )
 
 

@@ -45,7 +45,7 @@ def malformed(value: SecretStr) -> str | None:
 def shape(value: SecretStr) -> str:
     """Name the shape that shows how a value was stored wrongly, as the rest of a sentence; empty where it shows none.
 
-    No access key has one of these shapes, so the answer shows nothing of a key.
+    No access key has one of these shapes, so the answer shows no part of a key.
     """
     text = value.get_secret_value().strip()
     head = text[:LONGEST_KEY]  # on a large value, a pattern would block the whole operator

@@ -125,7 +125,7 @@ def _public_access(resource: SecureRedisCache, cluster: ManagedRedis) -> Iterabl
 def _protocol(database: ManagedDatabase) -> Iterable[Drift]:
     if not same_word(database.client_protocol, "Encrypted"):
         shown = short(database.client_protocol or NOT_SET)
-        note = "keys and data can travel in clear; clients that do not use TLS are cut off by the correction"
+        note = "keys and data can travel unencrypted; the correction disconnects clients that do not use TLS"
         yield Drift(PROTOCOL, "Encrypted", shown, DriftClass.SECURITY, True, note)
 
 

@@ -48,7 +48,7 @@ def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Explanation:
     """Explain that a resource may not store or rotate the keys, because it does not lead the cache."""
     return Explanation(
         Reason.NOT_LEADING,
-        "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and "
-        "adopt the cache if it exists), or have the cache's owner set its tag "
-        f"{LEADER_TAG} to {leader_value(cluster_uid, resource)}, or use access Read",
+        "access ReadWrite is for the one resource that leads the cache, and this one does not lead it. Use mode "
+        "Provision (and adopt the cache if it exists), use access Read, or have the cache's owner set its tag "
+        f"{LEADER_TAG} to {leader_value(cluster_uid, resource)}",
     )

@@ -100,7 +100,12 @@ def _non_tls_port(cache: Redis) -> Iterable[Drift]:
     if cache.plaintext_open is not False:
         observed = "Enabled" if cache.plaintext_open else NOT_SET
         yield Drift(
-            "transport.nonTLSPort", "Disabled", observed, DriftClass.SECURITY, True, "keys and data can travel in clear"
+            "transport.nonTLSPort",
+            "Disabled",
+            observed,
+            DriftClass.SECURITY,
+            True,
+            "keys and data can travel unencrypted",
         )
 
 
@@ -144,7 +149,7 @@ def provision_differences(declared: Provision, cache: Redis) -> tuple[Drift, ...
 
 
 def _with_effect(found: Drift, cache: Redis) -> Drift:
-    """Add the effect. What an existing cache cannot have is not corrected, whoever requests it."""
+    """Add the effect. What an existing cache cannot have is not corrected, whichever party requests it."""
     known = effect(found.path, found.declared, found.observed, cache)
     correctable = found.correctable and known is not Effect.NEEDS_REPLACEMENT
     return replace(found, effect=known, correctable=correctable)

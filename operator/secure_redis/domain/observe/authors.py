@@ -1,4 +1,4 @@
-"""Find in the Activity Log who made a difference. It names nobody rather than the wrong party. Pure.
+"""Find in the Activity Log who made a difference. It names no one rather than the wrong party. Pure.
 
 Source: learn.microsoft.com/rest/api/monitor/activitylogs/list. An event names the resource that was written and the
 caller, but not the field. So the log can name the writer of a field of the cache only if one party wrote to the cache

@@ -57,8 +57,8 @@ class Cache(ABC):
 
     # True of every cache of a service, whether or not this one could be read.
     NOUN: ClassVar[str]  # what messages call it
-    READ: ClassVar[str]  # the right to read one
-    LIST_KEYS: ClassVar[str]  # the right to list its access keys
+    READ: ClassVar[str]  # the permission to read one
+    LIST_KEYS: ClassVar[str]  # the permission to list its access keys
     OWN_DISKS: ClassVar[bool]  # whether it persists to disks of its own, and not to a storage account
     GOVERNANCE: ClassVar[frozenset[str]]  # the fields of an observation that only some services have
     SETTINGS: ClassVar[tuple[str, ...]]  # the resources with its settings, as paths below its id

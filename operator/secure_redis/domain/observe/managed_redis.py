@@ -77,9 +77,9 @@ class ManagedRedis(Cache):
     ONE_PORT: ClassVar[bool] = True
     KEY_SWITCH_CUTS: ClassVar[bool] = True
     KEYS_DISABLED: ClassVar[str] = (
-        "access keys are disabled on the cluster's database (accessKeysAuthentication), so no key works; enable them "
-        "(az redisenterprise database update --access-keys-auth Enabled; in mode Provision annotate "
-        f"{ALLOW_DISRUPTION}: authentication.accessKeys), which cuts every connection once, or remove "
+        "access keys are disabled on the cluster's database (accessKeysAuthentication), so no key works. Enable them "
+        "with az redisenterprise database update --access-keys-auth Enabled, or in mode Provision annotate "
+        f"{ALLOW_DISRUPTION}: authentication.accessKeys, which cuts every connection once. Or remove "
         "spec.authentication"
     )
     PRIVATE_LINK: ClassVar[str] = (

@@ -1,7 +1,7 @@
 """Normalise Azure's answers, which differ from what was sent. Only this module knows how.
 
 Source: docs/internals/azure-facts.md#how-answers-differ-from-requests.
-Everything that compares a declared with an observed value goes through here; nothing here decides
+Everything that compares a declared with an observed value uses this module; nothing here decides
 whether a difference matters. `None`: the answer does not contain the value. It is never turned into a value.
 """
 

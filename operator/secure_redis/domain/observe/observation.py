@@ -68,7 +68,7 @@ class Observation:
     # and, before a wave, the budgets over the workloads that are read.
     consumers: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
-    # Read before a Secret is deleted: who in the namespace uses it. Empty where there are no rights on workloads.
+    # Read before a Secret is deleted: who in the namespace uses it. Empty where there are no permissions on workloads.
     secret_users: tuple[SecretUser, ...] | Unknown | NotRead = NOT_READ
     # AUTH with the key that was regenerated and is not stored yet.
     regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ

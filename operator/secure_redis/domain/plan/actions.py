@@ -82,7 +82,7 @@ class _OnSecret:
 
 @dataclass(frozen=True, slots=True)
 class CreateSecret(_OnSecret):
-    """Create the published Secret. A create never takes over a Secret of someone else. Done: it exists."""
+    """Create the published Secret. A create never takes over a Secret of another party. Done: it exists."""
 
     data: Mapping[str, SecretBytes]
     labels: Mapping[str, str]

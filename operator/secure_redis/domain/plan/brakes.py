@@ -28,12 +28,12 @@ READ_ONLY: Final = Blocked(
     "the operator's configuration has brakes.readOnly: nothing is written to Azure or Key Vault",
 )
 FIRST_LOOK: Final = Blocked(
-    Reason.FIRST_LOOK, "the operator was upgraded: its first pass over the resource only reports what it would write"
+    Reason.FIRST_LOOK, "the operator was upgraded: its first reconcile of the resource only reports what it would write"
 )
 MASS_DRIFT: Final = Blocked(
     Reason.MASS_DRIFT,
-    "too many resources need a correction at once, so none is made: find out what changed, then set brakes.release in "
-    "the operator's configuration to a new value",
+    "too many resources need a correction at the same time, so the operator makes none. Find out what changed, then "
+    "set brakes.release in the operator's configuration to a new value",
 )
 CORRECTIONS_CAPPED: Final = Blocked(
     Reason.CAPPED, "this hour's corrections (brakes.correctionsPerHour) are used up; it is taken up later"

@@ -68,7 +68,7 @@ def _work_at_deletion(resource: SecureRedisCache, observed: Observation, rotatin
 
 
 def _is_known(resource: SecureRedisCache, observed: Observation) -> bool:
-    """Whether nothing that decides about the finalizer is unknown: what is not known causes no write."""
+    """Whether nothing that decides about the finalizer is unknown: an unknown value causes no write."""
     return secrets_known(resource, observed) and not isinstance(observed.workloads, Unknown)
 
 

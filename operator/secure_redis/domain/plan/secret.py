@@ -71,8 +71,8 @@ def _withheld(name: str, assessed: Assessment) -> Blocked | None:
     which = ", ".join(f"{one.rule} ({one.severity}, {one.result})" for one in open_findings) or "nothing is judged yet"
     return Blocked(
         Reason.NOT_COMPLIANT,
-        f"Secret {name!r} is not published while a rule of severity {WITHHOLDS} or above fails or is unknown: {which}; "
-        "resolve them or waive them in spec.waivers, or set spec.connection.publish: Always",
+        f"Secret {name!r} is not published while a rule of severity {WITHHOLDS} or above fails or is unknown: {which}. "
+        "Resolve them or waive them in spec.waivers, or set spec.connection.publish: Always",
     )
 
 
@@ -143,7 +143,7 @@ def published_version(resource: SecureRedisCache, observed: Observation, assesse
 
 
 def unreferenced(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
-    """Plan to remove the ownerReferences of this resource: with one, a deletion takes the Secret along at once."""
+    """Plan to remove the ownerReferences of this resource: with one, a deletion takes the Secret along immediately."""
     return tuple(
         RemoveOwnerReference(secret.name, secret.uid)
         for secret in own_secrets(resource, observed)

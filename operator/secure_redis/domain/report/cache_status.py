@@ -16,7 +16,7 @@ def cache_status(observed: Observation, ownership: Ownership | None, before: Cac
         port=cache.tls_port,
         service=cache.service,
         sku=cache.sku,
-        # It stands for a cache that existed, and that is not created again: not for the rest of a failed creation.
+        # It means a cache that existed, and that is not created again: not for the rest of a failed creation.
         provisioning_state=None if cache.never_served else cache.provisioning_state,
         redis_version=cache.redis_version,
         ownership=ownership,

@@ -1,4 +1,4 @@
-"""Decide until when a result is good, and report what is not known any more. Pure.
+"""Decide until when a result is good, and report results that are no longer known. Pure.
 
 A condition reports what a pass observed. Passes come at least once an interval, so a result of which no pass has been
 made for several intervals is Unknown, whatever the reason: a pass that fails or hangs, an outage, or no free place.
@@ -45,7 +45,7 @@ def is_over(since: str, now: datetime, interval_seconds: float) -> bool:
 
 def failed(resource: Envelope, now: datetime, error: str) -> Status:
     """Compose the status after failed passes: every safety condition is Unknown. `error`: the exception's class."""
-    message = f"the last passes over this resource ended with an error of the operator ({error})"
+    message = f"the last reconciles of this resource ended with an error of the operator ({error})"
     return _unknown(resource, now, _reported(resource), Reason.INTERNAL_ERROR, message)
 
 
@@ -57,7 +57,7 @@ def unserved(resource: Envelope, now: datetime, message: str) -> Status:
 def expired(resource: Envelope, now: datetime) -> Status:
     """Compose the status of a resource that no pass observed for too long. What was good is Unknown, the rest stays."""
     good = [ConditionType(one.type) for one in resource.status.conditions if _is_good(one)]
-    message = "no pass has observed this resource for several intervals"
+    message = "the operator has not observed this resource for several intervals"
     return _unknown(resource, now, good, Reason.NOT_OBSERVED, message)
 
 

@@ -50,7 +50,7 @@ def differs_in_pods_only(before: Status, now: Status) -> bool:
     if before == now or not any(one.reason == Reason.ROLLING_OUT for one in now.workloads):
         return False
     if (before.stale_pods is None) != (now.stale_pods is None):
-        return False  # whether there are any is reported at once
+        return False  # whether there are any is reported immediately
     return _without_counts(before) == _without_counts(now)
 
 
@@ -103,7 +103,7 @@ def compose_status(
     ]
     credentials = states.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
-    # Without `authentication` no Secret is looked after: what was published stays, and is not reported.
+    # Without `authentication` no Secret is maintained: what was published stays, and is not reported.
     declared = resource.spec.authentication is not None
     facts = observed.cache if isinstance(observed.cache, Cache) else None
     return Status(
@@ -169,7 +169,7 @@ def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
 
 
 def stale_pods_of(status: Status) -> StalePods | None:
-    """Count all pods that hold an older key, whoever owns them."""
+    """Count all pods that hold an older key, with any owner."""
     parts = [one.stale_pods for one in status.workloads]
     parts.append(status.rotation.holders if status.rotation is not None else None)
     found = [part for part in parts if part is not None]

@@ -1,4 +1,4 @@
-"""Report that others changed what the operator publishes or injects, once it was put right. Pure.
+"""Report that others changed what the operator publishes or injects, after it was corrected. Pure.
 
 What is published changes for many good reasons: a new key, an edit of the spec, an upgrade. It is tampering only if the
 same content was in place after an earlier pass of this process, or if another field manager owns an entry alone. Names
@@ -77,7 +77,7 @@ def repaired(
     assessed: Assessment,
     outcomes: Iterable[Outcome],
 ) -> tuple[Event, ...]:
-    """Report what others changed and this pass put right. `observed`: before the pass wrote anything."""
+    """Report what others changed and this pass corrected. `observed`: before the pass wrote anything."""
     required = assessed.credential.data
     found: list[str] = []
     for outcome in outcomes:
@@ -102,7 +102,7 @@ def _secret(
     same = known is not None and known.name == action.name and not _changed(known, required)
     if isinstance(action, CreateSecret):
         if same:
-            yield f"Secret {action.name!r} was deleted by someone else; it was published again"
+            yield f"Secret {action.name!r} was deleted by another party; it was published again"
         return
     if not isinstance(there, SecretFacts) or not (same or there.owner_uid == resource.uid):
         return  # the Secret of an earlier resource of this name, which is adopted
@@ -131,7 +131,7 @@ def _workload(
         return
     facts = _workloads(observed).get(action.uid)
     writer = facts.writer if facts is not None else None
-    who = f"field manager {writer!r}, which wrote it last" if writer else "someone else"
+    who = f"field manager {writer!r}, which wrote it last" if writer else "another party"
     entries = _listed(fields)
     yield f"{action.kind} {action.name!r}: the injected {entries} {_was(entries)} changed by {who}; injected again"
 

@@ -36,8 +36,8 @@ _MANY: Final = 20  # of one kind by name: one list is cheaper
 # Env entries, mounts, volumes and labels of all workloads of one resource: a thousand workloads have some 20,000.
 MOST_PARTS: Final = 50_000
 TOO_MANY_PARTS: Final = (
-    f"the workloads of this resource have more than {MOST_PARTS} env entries, mounts, volumes and labels together; "
-    "list fewer workloads in spec.workloads, or remove the label secureredis.io/inject where no key is needed"
+    f"the workloads of this resource have more than {MOST_PARTS} env entries, mounts, volumes and labels together. "
+    "List fewer workloads in spec.workloads, or remove the label secureredis.io/inject where no key is needed"
 )
 
 
@@ -48,7 +48,7 @@ class _TooManyParts(Exception):
 class Workloads:
     """Reads and changes workloads of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`.
 
-    `enabled` False: the chart gave no rights on workloads, so nothing is requested.
+    `enabled` False: the chart gave no permissions on workloads, so nothing is requested.
     """
 
     def __init__(self, client: KubeClient, injections: Injections | None = None, *, enabled: bool = True) -> None:
@@ -151,7 +151,7 @@ class Workloads:
     async def secret_users(self, owner: Envelope, secrets: frozenset[str]) -> tuple[SecretUser, ...] | Unknown:
         """Read every workload and pod of the namespace that uses one of the Secrets, listed in the spec or not.
 
-        Without rights on workloads, there is nothing that the operator can check: the answer is empty.
+        Without permissions on workloads, there is nothing that the operator can check: the answer is empty.
         """
         if not self._enabled:
             return ()
@@ -324,10 +324,10 @@ def _check_parts(found: Iterable[WorkloadFacts]) -> None:
 
 
 def no_rights(namespace: str) -> Unknown:
-    """Explain that the chart gave no rights on workloads."""
+    """Explain that the chart gave no permissions on workloads."""
     return Unknown(
         Reason.NO_WORKLOAD_RIGHTS,
-        f"the operator has no rights on workloads in namespace {namespace!r}: install the chart with "
+        f"the operator has no permissions on workloads in namespace {namespace!r}: install the chart with "
         "workloads.enabled=true",
         permanent=True,
     )

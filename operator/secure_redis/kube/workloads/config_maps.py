@@ -21,7 +21,7 @@ _FAILED_SECONDS: Final = 1.0
 
 
 class ConfigMaps:
-    """Reads ConfigMaps by name, which needs no right to list. One answer serves all resources of a namespace.
+    """Reads ConfigMaps by name, which needs no permission to list. One answer serves all resources of a namespace.
 
     It is read again after `ttl` seconds, and its values are searched only if its resourceVersion changed.
     """

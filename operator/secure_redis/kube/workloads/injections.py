@@ -47,7 +47,7 @@ class Injections:
                 self._places.setdefault((namespace, manager), places).add(place)
 
     def remove(self, key: Key, place: Target) -> None:
-        """Note that a pass of this resource read the workload and found nothing of its own."""
+        """Note that a pass of this resource read the workload and found none of its own fields."""
         at = (key.namespace, names.field_manager(key.name))
         places = self._places.get(at)
         if places is not None and place in places:

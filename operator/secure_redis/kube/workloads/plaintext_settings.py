@@ -53,7 +53,7 @@ def plaintext_in(name: str, value: str, *, public: bool = False) -> ClearText:
     return NOTHING if found == NOTHING else found
 
 
-def hosts_in_clear(settings: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def hosts_without_tls(settings: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return, by setting, the hosts (in lower case) that it reaches without TLS (see `by_variable`)."""
     return by_variable({name: plaintext_in(name, value, public=True) for name, value in settings.items()})
 

@@ -42,9 +42,9 @@ KINDS: Final = (
     "changes",
 )
 READS_PER_PASS: Final = 3
-# Resource Manager gives a principal 250 reads of a subscription at once and 25 a second (Microsoft, "Understand how
-# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. Later, 8 reads of a
-# cache are made in about 52 minutes, so that a thousand caches of one identity take about a tenth.
+# Resource Manager gives a principal 250 reads of a subscription at the same time and 25 a second (Microsoft,
+# "Understand how Azure Resource Manager throttles requests"). A start may take a third of that, for a while. Later, 8
+# reads of a cache are made in about 52 minutes, so that a thousand caches of one identity take about a tenth.
 BURST: Final = 60.0
 PER_SECOND: Final = 8.0
 LONGEST_READ: Final = 10.0  # seconds; a pass waits no longer for what it does not need

@@ -119,8 +119,8 @@ class Probes:
     ) -> EndpointFacts | Unknown:
         """Return the last result, and schedule the next probe.
 
-        The next probe comes at once if `settings` differ from those of this resource's last pass, or if `refresh` is a
-        request that did not come before. `recalled`: what an earlier process found. `awaited`: that alone does not
+        The next probe comes immediately if `settings` differ from those of this resource's last pass, or if `refresh`
+        is a request that did not come before. `recalled`: what an earlier process found. `awaited`: that alone does not
         settle the resource's status, so the first probe comes soon and wakes the resource whatever it finds.
         """
         if self._of.get(key) != endpoint:
@@ -198,7 +198,7 @@ class Probes:
         self._taken[namespace] -= 1
         if not self._taken[namespace]:
             del self._taken[namespace]
-        for item in self._parked:  # one that was scheduled anew meanwhile has another ticket
+        for item in self._parked:  # one that was scheduled again meanwhile has another ticket
             heapq.heappush(self._heap, item)
         self._parked.clear()
         self._changed.set()

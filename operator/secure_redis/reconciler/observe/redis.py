@@ -134,7 +134,10 @@ class RedisReader:
         read: Callable[[], Awaitable[tuple[T, ...] | Unknown]],
         what: str,
     ) -> tuple[T, ...] | Unknown:
-        """Return what was kept, or read it. Changes of others may be noticed later, those of the operator at once."""
+        """Return what was kept, or read it.
+
+        Changes of others may be noticed later, those of the operator immediately.
+        """
         cached = kept.get(key)
         if cached is not None and cached.identity == identity and not direct:
             max_age = 0.0 if pass_state.refresh else self._ages.children

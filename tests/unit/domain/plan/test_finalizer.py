@@ -223,7 +223,7 @@ def test_every_message_of_a_resource_that_waits_names_the_way_out(
     for kind in EXPLAINS_WAITING:
         condition = told.status.condition(kind)
         if condition is not None and condition.message != f"{SEE}{EXPLAINS_WAITING[0]}":
-            assert f'{names.ABANDON}: "true": the object goes at once' in condition.message, kind
+            assert f'{names.ABANDON}: "true": the object is removed immediately' in condition.message, kind
             assert "stay as they are" in condition.message, kind
     assert told.status.condition(EXPLAINS_WAITING[0]) is not None
     for event in told.events:

@@ -76,7 +76,7 @@ def test_two_managers_are_two_events() -> None:
 
 def test_a_deleted_secret() -> None:
     gone = observation(secret=None)
-    assert notes(gone, INTACT) == ["Secret 'orders' was deleted by someone else; it was published again"]
+    assert notes(gone, INTACT) == ["Secret 'orders' was deleted by another party; it was published again"]
     assert notes(gone, NOTHING_IN_PLACE) == [], "a first publication"
 
 

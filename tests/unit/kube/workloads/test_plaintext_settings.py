@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from secure_redis.kube.workloads.plaintext_settings import hosts_in_clear, plaintext_in
+from secure_redis.kube.workloads.plaintext_settings import hosts_without_tls, plaintext_in
 
 HOST = "orders.redis.cache.windows.net"
 DATABASE = "orders.postgres.example.com"
@@ -28,7 +28,7 @@ DATABASE = "orders.postgres.example.com"
     ],
 )
 def test_a_plaintext_connection_is_found(settings: dict[str, str], told: str) -> None:
-    assert hosts_in_clear(settings) == {told: (HOST,)}
+    assert hosts_without_tls(settings) == {told: (HOST,)}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_plaintext_connection_is_found(settings: dict[str, str], told: str) ->
     ],
 )
 def test_other_settings_than_plaintext_connections_are_not_reported(settings: dict[str, str]) -> None:
-    assert hosts_in_clear(settings) == {}
+    assert hosts_without_tls(settings) == {}
 
 
 PROPERTIES = f"""
@@ -94,17 +94,17 @@ cache: redis://{HOST}/0
     "text", [PROPERTIES, YAML, INI, JSON, LINES], ids=["properties", "yaml", "ini", "json", "line"]
 )
 def test_a_plaintext_connection_in_a_file_is_found_and_no_other(text: str) -> None:
-    told = set(hosts_in_clear({"application": text})["application"])
+    told = set(hosts_without_tls({"application": text})["application"])
     assert told - {DATABASE} == {HOST}
-    without = hosts_in_clear({"application": text.replace(HOST, "")}).get("application", ())
+    without = hosts_without_tls({"application": text.replace(HOST, "")}).get("application", ())
     assert set(without) == told - {HOST}
 
 
 def test_settings_of_another_section_do_not_describe_the_cache() -> None:
     safe = YAML.replace("port: 6379", "port: 6380").replace("database:", "database:\n  port: 6379")
-    assert HOST not in hosts_in_clear({"application.yaml": safe}).get("application.yaml", ())
+    assert HOST not in hosts_without_tls({"application.yaml": safe}).get("application.yaml", ())
     ini = INI.replace("port=6379", "port=6380")
-    assert HOST not in hosts_in_clear({"app.ini": ini}).get("app.ini", ())
+    assert HOST not in hosts_without_tls({"app.ini": ini}).get("app.ini", ())
 
 
 def test_a_secret_value_reports_no_host_unless_its_name_declares_one() -> None:
@@ -122,7 +122,7 @@ def test_a_secret_value_reports_no_host_unless_its_name_declares_one() -> None:
 )
 def test_a_hostile_value_is_not_searched_for_ever(text: str) -> None:
     started = time.process_time()
-    assert hosts_in_clear({"BIG": text, "ssl": "false"}) == {}
+    assert hosts_without_tls({"BIG": text, "ssl": "false"}) == {}
     assert time.process_time() - started < 2
 
 

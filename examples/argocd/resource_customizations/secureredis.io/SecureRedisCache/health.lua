@@ -20,7 +20,7 @@ for _, condition in ipairs(obj.status.conditions) do
   conditions[condition.type] = condition
 end
 
-local function tell(condition)
+local function shown(condition)
   if condition.message ~= nil and condition.message ~= "" then
     return condition.reason .. ": " .. condition.message
   end
@@ -38,18 +38,18 @@ end
 
 if is("Stalled", "True") then
   hs.status = "Degraded"
-  hs.message = tell(conditions["Stalled"])
+  hs.message = shown(conditions["Stalled"])
   return hs
 end
 
 if is("Reconciling", "True") then
-  hs.message = tell(conditions["Reconciling"])
+  hs.message = shown(conditions["Reconciling"])
   return hs
 end
 
 if not is("Ready", "True") then
   if conditions["Ready"] ~= nil then
-    hs.message = tell(conditions["Ready"])
+    hs.message = shown(conditions["Ready"])
   end
   return hs
 end
@@ -58,16 +58,16 @@ hs.status = "Healthy"
 local concerns = {}
 for _, kind in ipairs({ "TransportSecured", "PersistenceEncrypted", "Compliant" }) do
   if conditions[kind] ~= nil and conditions[kind].status ~= "True" then
-    table.insert(concerns, kind .. "=" .. conditions[kind].status .. ": " .. tell(conditions[kind]))
+    table.insert(concerns, kind .. "=" .. conditions[kind].status .. ": " .. shown(conditions[kind]))
   end
 end
 if is("DriftDetected", "True") then
-  table.insert(concerns, "DriftDetected: " .. tell(conditions["DriftDetected"]))
+  table.insert(concerns, "DriftDetected: " .. shown(conditions["DriftDetected"]))
 end
 if is("WorkloadsCurrent", "False") then
-  table.insert(concerns, "WorkloadsCurrent=False: " .. tell(conditions["WorkloadsCurrent"]))
+  table.insert(concerns, "WorkloadsCurrent=False: " .. shown(conditions["WorkloadsCurrent"]))
 end
-hs.message = tell(conditions["Ready"])
+hs.message = shown(conditions["Ready"])
 if #concerns > 0 then
   hs.message = hs.message .. "; " .. table.concat(concerns, "; ")
   if concernsDegrade then

@@ -41,7 +41,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 # Days a key may be in use where no rotation sets another limit.
 OLDEST = {Profile.BASELINE: 365, Profile.STRICT: 90}
-MOST_HOLDERS = 5  # of the right to list the keys
+MOST_HOLDERS = 5  # of the permission to list the keys
 DATA_OWNER = "Data Owner"
 # Azure's access keys are 32 bytes in base64 (docs/internals/azure-facts.md#access-keys).
 _KEY = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
@@ -232,8 +232,8 @@ RULES = (
         "No principal is assigned every command on every key",
         Severity.LOW,
         by_service({Redis: on_observed_redis(_access_policies), ManagedRedis: on_observed_database(_access_strings)}),
-        "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used (Managed "
-        "Redis: set accessString of the assignment, such as `+@read ~cache:*`)",
+        "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used. For Managed "
+        "Redis, set accessString of the assignment, such as `+@read ~cache:*`",
         ("monkey365 azure-cache-redis-access-policies-not-implemented",),
         strict=Severity.MEDIUM,
         why=(
@@ -242,9 +242,9 @@ RULES = (
             "of Managed Redis that was made without an accessString is as wide."
         ),
         reads=(
-            "the cache's access policies and their assignments (Managed Redis: the accessString of the database's "
-            "assignments, unknown where the region serves no interface version that shows it); not applicable while "
-            "Entra authentication is off"
+            "the cache's access policies and their assignments. For Managed Redis, the accessString of the "
+            "database's assignments, which is unknown if the region serves no interface version that shows it; not "
+            "applicable while Entra authentication is off"
         ),
         needs=(
             "Microsoft.Cache/redis/accessPolicyAssignments/read",

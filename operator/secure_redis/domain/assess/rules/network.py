@@ -161,7 +161,7 @@ RULES = (
         Severity.LOW,
         on_cache(_stuck_endpoints),
         "approve the connection or remove it",
-        why="Someone waits for it, or it points to an endpoint that no longer exists.",
+        why="A person waits for it, or it points to an endpoint that no longer exists.",
         reads="the private endpoint connections; not applicable where there are none",
         needs=(READ_CACHE, READ_MANAGED),
     ),
@@ -181,9 +181,8 @@ RULES = (
         ),
         strict=Severity.CRITICAL,
         why=(
-            f"No rule at all is open to every address; a range from 0.0.0.0 to all of Azure; more than "
-            f"{MOST_RULES} rules "
-            f"or {MOST_PUBLIC_ADDRESSES} public addresses are hard to keep right."
+            "Without a rule, every address can connect. A range from 0.0.0.0 admits all of Azure. More than "
+            f"{MOST_RULES} rules or {MOST_PUBLIC_ADDRESSES} public addresses are hard to keep correct."
         ),
         reads="the firewall rules; not applicable while public access is off",
         needs=(READ_CACHE, READ_FIREWALL),
@@ -198,7 +197,7 @@ RULES = (
         strict=Severity.HIGH,
         why="Pods leave the private network although there is a private endpoint, or cannot connect at all.",
         reads=(
-            "the answer of the cluster's DNS, where the cache has a private address; unknown where "
+            "the answer of the cluster's DNS, if the cache has a private address. It is unknown if "
             "spec.transport.probe is Disabled; not applicable where there is no endpoint to probe"
         ),
         needs=("the probe (spec.transport.probe)",),

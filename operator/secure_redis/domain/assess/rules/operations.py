@@ -295,7 +295,7 @@ RULES = (
         strict=Severity.MEDIUM,
         why="Two managers undo each other's work. One of them may undo a safe setting.",
         reads="the last three days of the activity log of the cache (and of a cluster's database); not applicable to "
-        "mode Validate, or where the operator's configuration sets `activityLog.enabled: false`",
+        "mode Validate, or with `activityLog.enabled: false` in the operator's configuration",
         needs=(READ_ACTIVITY,),
     ),
 )

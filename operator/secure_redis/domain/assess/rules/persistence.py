@@ -183,8 +183,8 @@ RULES = (
         strict=Severity.LOW,
         why="If all nodes are lost together, so is the data. That is intended where Redis is only a cache.",
         reads=(
-            "the cache's redisConfiguration (a database's persistence); what was never set counts as off; not "
-            "applicable to Basic and Standard and to a geo-replicated database, which cannot persist"
+            "the cache's redisConfiguration (a database's persistence). A setting that was never set counts as off; "
+            "not applicable to Basic and Standard and to a geo-replicated database, which cannot persist"
         ),
         needs=(READ_CACHE, READ_DATABASE),
     ),
@@ -249,7 +249,7 @@ RULES = (
         Severity.HIGH,
         _tier,
         "scale the cache to Premium, or set spec.persistence.type to None",
-        why="Someone relies on data that is not stored anywhere. The operator does not change the tier.",
+        why="An application relies on data that is not stored anywhere. The operator does not change the tier.",
         reads="spec.persistence and the cache's sku; not applicable where the spec declares no persistence",
         needs=(READ_CACHE,),
     ),

@@ -146,7 +146,7 @@ _needs_new_cache = by_service(
 
 
 def _replaced(differences: Iterable[Drift], below: str) -> Verdict | None:
-    """Judge what is declared below a field. None: nothing of it needs a new cache."""
+    """Judge what is declared below a field. None: no part of it needs a new cache."""
     found = [one for one in differences if one.path.startswith(below) and one.effect is Effect.NEEDS_REPLACEMENT]
     certain = [f"{one.path} {one.declared} (it is {one.observed})" for one in found if one.is_known]
     if certain:
@@ -182,9 +182,9 @@ RULES = (
         strict=Severity.LOW,
         why="A failure of one data centre stops the whole cache.",
         reads=(
-            "the cache's zones, zonalAllocationPolicy and the zones of its nodes (Managed Redis: redundancyMode, and "
-            "not zones, which its tiers do not have, so that the check of Azure Policy fails them all); "
-            "not applicable to Basic and Standard"
+            "the cache's zones, zonalAllocationPolicy and the zones of its nodes. For Managed Redis, redundancyMode. "
+            "Its tiers have no zones, so the check of Azure Policy fails them all; not applicable to Basic and "
+            "Standard"
         ),
         needs=(READ_CACHE, READ_MANAGED),
     ),
@@ -215,7 +215,7 @@ RULES = (
     ),
     Rule(
         "R5",
-        "What is persisted is not evicted",
+        "Persisted data is not evicted",
         Severity.LOW,
         by_service({Redis: on_redis(_eviction), ManagedRedis: on_observed_database(_database_eviction)}),
         "set maxmemory-policy to noeviction or to one of volatile-* (Managed Redis: evictionPolicy to NoEviction or to "

@@ -95,7 +95,7 @@ class Rule:
     `references`: ids of the same check in other tools (docs/internals/azure-facts.md#rule-ids-of-other-tools), for
     auditors. `horizons`: how long before (negative) or after a date of the observation the answer can change by the
     clock alone; at the date itself it always may (`steady_state` ends there). A rotation's interval is known.
-    For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
+    For the documentation: `why` a failure matters, what the rule `reads`, and which permissions that `needs`.
     """
 
     id: str

@@ -46,7 +46,7 @@ _PORT = re.compile(rb"(:|^)%d(\D|$)" % PLAINTEXT_PORT)
 def _non_tls_port(cache: Redis) -> Verdict:
     if cache.plaintext_open is None:
         return unknown("Azure did not report whether the non-TLS port is open")
-    return fail("the non-TLS port is open: keys and data can travel in clear") if cache.plaintext_open else PASS
+    return fail("the non-TLS port is open: keys and data can travel unencrypted") if cache.plaintext_open else PASS
 
 
 def _minimum_tls(cache: Cache) -> Verdict:
@@ -197,11 +197,11 @@ RULES = (
         Severity.CRITICAL,
         on_endpoint(_plaintext_port),
         "set enableNonSslPort to false and find out what answers there (Managed Redis: see T3)",
-        why="What Azure reports and what the endpoint does can differ. Clients depend on the endpoint.",
+        why="The endpoint can behave differently from what Azure reports. Clients depend on the endpoint.",
         reads=(
-            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs (Managed "
-            "Redis: its one port, without TLS); unknown where spec.transport.probe is Disabled; not applicable "
-            "where there is no endpoint to probe"
+            "a connection from the operator to the port that Azure reports as the non-TLS one (Managed Redis: its one "
+            "port, without TLS). It is unknown if spec.transport.probe is Disabled; not applicable where there is no "
+            "endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),
@@ -213,11 +213,11 @@ RULES = (
         "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
         "and cache",
         strict=Severity.CRITICAL,
-        why="What Azure reports and what the endpoint does can differ. Only the endpoint shows an interceptor.",
+        why="The endpoint can behave differently from what Azure reports. Only the endpoint shows an interceptor.",
         reads=(
-            "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
-            "configured CA; the certificate's expiry; unknown where spec.transport.probe is Disabled; not applicable "
-            "where there is no endpoint to probe"
+            "handshakes with the endpoint, one per version, and the certificate's expiry. The operator verifies "
+            "chain and name with the system's authorities or the configured CA. The result is unknown if "
+            "spec.transport.probe is Disabled; not applicable where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
         horizons=(-NEAR,),
@@ -237,7 +237,7 @@ RULES = (
         "No listed workload connects to the cache without TLS",
         Severity.HIGH,
         _plaintext_uses,
-        "take host, port and URI from the published Secret (uri begins with rediss://); give Bull the entry bull, "
+        "take host, port and URI from the published Secret (uri begins with rediss://). Give Bull the entry bull, "
         "Celery the entry celery, and n8n QUEUE_BULL_REDIS_TLS=true",
         strict=Severity.CRITICAL,
         why=(
@@ -246,11 +246,11 @@ RULES = (
             "without ssl_cert_reqs."
         ),
         reads=(
-            "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
-            "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
-            "is not read. The operator stores only which host is named without TLS. It recognises Bull, Celery and n8n "
-            "by the names of their variables"
+            "env entries of the workloads that spec.workloads lists. Of workloads that consent, also the ConfigMaps "
+            "that they use by name. The operator does not read settings of an image, of a Secret (rule W2) or of the "
+            "program itself. It stores only which host is named without TLS. It recognises Bull, Celery and n8n by "
+            "the names of their variables"
         ),
-        needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
+        needs=("the operator's permissions on workloads in the namespace (the chart's workloads.enabled)",),
     ),
 )

@@ -134,7 +134,7 @@ RULES = (
         _vault_protected,
         "switch purge protection on (it cannot be switched off again), and soft delete in an old vault",
         strict=Severity.HIGH,
-        why="A deleted secret or vault is lost at once, with the record of the current key.",
+        why="A deleted secret or vault is lost immediately, with the record of the current key.",
         reads="the properties of the vault in spec.authentication.keyVault",
         needs=("Microsoft.KeyVault/vaults/read",),
     ),

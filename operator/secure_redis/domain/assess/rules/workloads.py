@@ -23,7 +23,7 @@ from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.workload_match import consents, current, matches
 from secure_redis.domain.observe.workloads import WorkloadFacts
 
-WORKLOAD_RIGHTS = "the operator's rights on workloads in the namespace (the chart's workloads.enabled)"
+WORKLOAD_RIGHTS = "the operator's permissions on workloads in the namespace (the chart's workloads.enabled)"
 
 WorkloadsCheck = Callable[[SecureRedisCache, Observation, tuple[WorkloadFacts, ...]], Verdict]
 
@@ -139,12 +139,11 @@ RULES = (
         why="No rotation renews a copy, and the operator does not protect it.",
         reads=(
             "the values of the namespace's other Secrets, with the operator's own permission to list them there. The "
-            "operator reports only the names of Secrets and keys. It searches for keys that Azure listed or AUTH "
-            "proved, "
-            "never for a value that is only in a vault, and for the host that Azure reports. Not read are Secrets of "
-            "Helm "
-            "releases, ServiceAccount and bootstrap tokens, certificates and image registries, and what is encoded "
-            "once more. Not applicable unless the operator's configuration sets compliance.foreignSecrets"
+            "operator reports only the names of Secrets and keys. It searches for the host that Azure reports, and "
+            "for keys that Azure listed or AUTH proved. It never searches for a value that is only in a vault. It "
+            "does not read Secrets of Helm releases, tokens of ServiceAccounts and bootstrap, certificates, image "
+            "registries and values that are encoded again. Not applicable unless the operator's configuration sets "
+            "compliance.foreignSecrets"
         ),
         needs=(
             "the operator's RoleBinding in the namespace, with list on Secrets (the chart's secrets.searchForeign)",
@@ -171,7 +170,7 @@ RULES = (
         _on_workloads(_bound),
         "correct spec.workloads, or create what it names",
         strict=Severity.MEDIUM,
-        why="Someone expects a consumer, and the operator injects nothing into it.",
+        why="The spec expects a consumer, and the operator injects nothing into it.",
         reads="the workloads that spec.workloads lists; not applicable where there are none",
         needs=(WORKLOAD_RIGHTS,),
     ),

@@ -33,8 +33,8 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | N
     if record.count >= TWICE:
         return Blocked(
             Reason.CONTESTED,
-            f"{path} was corrected twice, last at {record.at}, and came back: another party sets it, so it "
-            f"is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
+            f"{path} was corrected twice, last at {record.at}, and came back: another party sets it. The operator "
+            f"does not correct it until the spec changes or the annotation {names.REFRESH} has a new value",
         )
     if (
         record.reason is not None

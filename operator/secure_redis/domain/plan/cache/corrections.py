@@ -40,7 +40,7 @@ class Correction:
     persisting: bool = False  # all that is left is persistence
     owing: bool = False  # something is not requested again that a creation has still to bring
     network_left: bool = False  # a creation has still to bring something of the network, now or later
-    paths: tuple[str, ...] = ()  # what the action puts right
+    paths: tuple[str, ...] = ()  # what the action corrects
     to_correct: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
     target: CreationTarget | None = None  # the cache as it would be, where the action scales it
@@ -48,7 +48,10 @@ class Correction:
 
 
 class Owed(Enum):
-    """The parts that a creation by the operator still owes the cache. The spec need not allow its correction."""
+    """The parts that a creation by the operator still has to set on the cache.
+
+    The spec need not allow its correction.
+    """
 
     NOTHING = 0
     PERSISTENCE = 1
@@ -76,8 +79,9 @@ def next_correction(
 ) -> Correction:
     """Choose from the drift that the spec allows to correct and that an earlier pass has already reported.
 
-    `owed`: the paths that a creation by the operator still owes; each is set as declared, whatever the spec allows to
-    correct. `persistence`: which paths are about persistence. `choose`: the service's choice among those that are due.
+    `owed`: the paths that a creation by the operator still has to set; each is set as declared, whatever the spec
+    allows to correct. `persistence`: which paths are about persistence. `choose`: the service's choice among those that
+    are due.
     """
     correct = resource.spec.drift.correct
     to_correct = [d for d in found if d.correctable and d.drift_class in correct]
@@ -90,7 +94,7 @@ def next_correction(
         path: why for path in owed if (why := correction_history.blocked(resource, path, observed.now)) is not None
     }
     not_corrected |= refused_before
-    if closed is not None:  # a creation is completed at any time, and what was requested by name is done at once
+    if closed is not None:  # a creation is completed at any time, and what was requested by name is done immediately
         waiting = [d.path for d in to_correct if d.path not in owed and not allowed(resource, d.path)]
         not_corrected = {**dict.fromkeys(waiting, closed), **not_corrected}
     due |= owed

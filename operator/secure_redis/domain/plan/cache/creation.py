@@ -57,8 +57,8 @@ def denied(resource: SecureRedisCache, message: str) -> str:
 def gone(resource: SecureRedisCache) -> str:
     """Return the sentence for a cache that is not there any more."""
     return (
-        f"cache {resource.cache.name!r} existed and is gone; it is not created again by itself because its data is "
-        "lost: delete and re-create this resource to have it created again"
+        f"cache {resource.cache.name!r} existed and is gone. Its data is lost, so the operator does not create it "
+        "again by itself: to have it created, delete and re-create this resource"
     )
 
 
@@ -108,7 +108,7 @@ def target(resource: SecureRedisCache) -> CreationTarget:
 
 
 def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """Observed, declared and the ownership tag together: Azure replaces all tags at once; names have no case."""
+    """Observed, declared and the ownership tag together: Azure replaces all tags together; names have no case."""
     declared = dict(resource.spec.provision.tags) if resource.spec.provision else {}
     taken = {name.lower() for name in (*declared, names.OWNER_TAG)}
     kept = {name: value for name, value in (observed or {}).items() if name.lower() not in taken}
@@ -158,7 +158,7 @@ def network_brought(cache: Cache) -> UpdateCache:
 
 
 def finished(cache: Cache) -> UpdateCache:
-    """Remove the tag of an incomplete creation. Azure replaces all tags at once."""
+    """Remove the tag of an incomplete creation. Azure replaces all tags at the same time."""
     return UpdateCache({"tags": _untagged(cache)}, ("tags",))
 
 

@@ -1,7 +1,7 @@
 """The write to a Microsoft.Cache/redisEnterprise cluster or its database that a pass plans.
 
-A creation runs in this order: the cluster, its database, what the creation still owes. Each step follows from what was
-observed, so it resumes after a crash at any point.
+A creation runs in this order: the cluster, its database, the remaining steps of the creation. Each step follows from
+what was observed, so it resumes after a crash at any point.
 """
 
 from collections.abc import Mapping
@@ -138,8 +138,8 @@ def _why_failed(resource: SecureRedisCache, observed: Observation) -> Blocked:
         return Blocked(
             Reason.INSUFFICIENT_CAPACITY,
             f"Azure has no capacity for {target.sku_name} in {target.location} ({code}): usually the region "
-            "is short of it, and not the size. The operator removes what is left of the creation and tries again "
-            "after an hour; to have it sooner use another region or SKU in a new resource",
+            "is short of it, and not the size. The operator removes the rest of the creation and tries again "
+            "after an hour. To have it sooner, use another region or SKU in a new resource",
         )
     stalled = resource.status.condition(ConditionType.STALLED)
     if code is None and stalled is not None and stalled.reason in FAILED_CREATION:

@@ -50,9 +50,9 @@ def next_correction(
     database: Database,
     owes: Owed = Owed.NOTHING,
 ) -> Correction:
-    """Choose the next correction. `database`: builds the properties of the one that a creation still owes.
+    """Choose the next correction. `database`: builds the properties of the one that a creation still requires.
 
-    `owes`: what a creation by the operator still owes the cluster.
+    `owes`: what a creation by the operator still has to set on the cluster.
     """
     if cluster.database is None and owes is Owed.ALL:
         return Correction(action=CreateDatabase(database(resource)), network_left=True)

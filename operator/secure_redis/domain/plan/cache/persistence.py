@@ -32,7 +32,7 @@ ROLE = "Storage Blob Data Contributor"
 def next_step(
     resource: SecureRedisCache, observed: Observation, cache: Redis, due: set[str]
 ) -> AzureAction | Blocked | None:
-    """Return the one write that comes next, or what blocks it. None: nothing of persistence is due."""
+    """Return the one write that comes next, or what blocks it. None: no step of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
     if not wrong or declared is None:
         return None

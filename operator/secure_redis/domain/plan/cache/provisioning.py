@@ -43,7 +43,7 @@ from secure_redis.domain.plan.types import (
     sooner,
 )
 
-# Chooses the next correction, by what a creation still owes.
+# Chooses the next correction, by the remaining steps of a creation.
 Correct = Callable[[corrections.Owed], corrections.Correction]
 
 
@@ -201,7 +201,7 @@ def _complete(
     identity: Identity,
     target: CreationTarget,
 ) -> Plan:
-    """Bring what a creation still owes. That is no correction: it is neither counted nor blocked."""
+    """Take the remaining steps of a creation. That is no correction: it is neither counted nor blocked."""
     if correction.persisting and not correction.network_left and creation.owes_network(cache):
         completing = completing.model_copy(update={"action": PERSIST})
         if creation.may_owe_network(resource):  # what changes in the network from now on is drift
@@ -270,7 +270,7 @@ def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identit
 def _completing(
     resource: SecureRedisCache, observed: Observation, cache: Cache, assessed: Assessment
 ) -> PendingStatus | None:
-    """Find the creation that is not complete, and what it owes, by the cache's tag."""
+    """Find the creation that is not complete, and its remaining steps, by the cache's tag."""
     if assessed.ownership is not Ownership.OWNED or not creation.is_incomplete(cache):
         return None
     pending, action = resource.status.pending, COMPLETE if creation.owes_network(cache) else PERSIST

@@ -38,7 +38,7 @@ def next_correction(
     found: tuple[Drift, ...],
     owes: Owed = Owed.NOTHING,
 ) -> Correction:
-    """Choose the next correction. `owes`: what a creation by the operator still owes the cache."""
+    """Choose the next correction. `owes`: what a creation by the operator still has to set on the cache."""
     missing = _missing(resource, observed)
     owed = _to_complete(resource, observed, found, missing) if owes is Owed.ALL else set()
     if owes is not Owed.NOTHING:
@@ -117,7 +117,7 @@ def _persist(
 def _to_complete(
     resource: SecureRedisCache, observed: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
 ) -> set[str]:
-    """Find what a creation still owes the network: missing declared rules, and open public access."""
+    """Find what a creation still has to set on the network: missing declared rules, and open public access."""
     rules = observed.firewall_rules if isinstance(observed.firewall_rules, tuple) else ()
     there = {rule_name(rule.name).lower() for rule in rules}
     opening = not same_word(resource.spec.network.public_access, "Disabled")

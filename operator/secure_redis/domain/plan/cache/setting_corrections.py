@@ -118,7 +118,10 @@ def _property(name: str, value: Any, path: str) -> SettingChange:
 
 
 def tags_change(declared: Mapping[str, str], cache: Cache, due: set[str]) -> SettingChange | None:
-    """Set the tags that are due. Azure replaces all tags at once, so all others are sent as they were observed."""
+    """Set the tags that are due.
+
+    Azure replaces all tags at the same time, so all others are sent as they were observed.
+    """
     paths = {name: indexed("provision.tags", name) for name in declared}
     changed = {name: value for name, value in declared.items() if paths[name] in due and name.lower() not in _OWN_TAGS}
     if not changed:

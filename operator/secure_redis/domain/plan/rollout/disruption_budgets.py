@@ -58,8 +58,8 @@ def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) 
     return Explanation(
         Reason.TARGET_BUDGET,
         f"PodDisruptionBudget {none_left.name!r} allows no disruption of its {none_left.expected} pods now, so none is "
-        "replaced: repair those that are not ready, or widen the budget (with maxUnavailable 0, or minAvailable as "
-        f"large as the number of pods, it never allows any){late}",
+        "replaced: repair those that are not ready, or widen the budget. With maxUnavailable 0, or minAvailable as "
+        f"large as the number of pods, it never allows any{late}",
     )
 
 

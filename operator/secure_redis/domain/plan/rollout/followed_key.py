@@ -1,6 +1,6 @@
 """When workloads move to a key that another party stores: in `rotation.windows`, with `keyVault.access: Read`. Pure.
 
-With `ReadWrite` the windows apply to the beginning of a rotation instead, and its rollout follows at once.
+With `ReadWrite` the windows apply to the beginning of a rotation instead, and its rollout follows immediately.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Find out why a rollout does not go on, and what a person has to do. Pure.
 
 Some rollouts Kubernetes never finishes by itself: docs/internals/kubernetes-facts.md#rollouts-of-workloads. The
-operator reports them at once, and deletes no pod.
+operator reports them immediately, and deletes no pod.
 """
 
 from collections.abc import Iterable

@@ -166,7 +166,7 @@ class _View:
         if given_up(facts, status.dropped):
             text = (
                 f"the injection was dropped {status.dropped} times by something that replaces the workload as a whole; "
-                "it is not put back: sync without Replace=true, then set secureredis.io/refresh"
+                "it is not injected again: sync without Replace=true, then set secureredis.io/refresh"
             )
             status = with_reason(status, Reason.TARGET_REPLACED, text)
             return WorkloadState(status, effect=_behind_if(carries(self.resource, facts)))
@@ -197,7 +197,7 @@ class _View:
     def _unpublished(self, status: WorkloadStatus, before: WorkloadStatus | None, carrying: bool) -> WorkloadState:
         if before is not None and not self.publishing:
             return WorkloadState(before, effect=_behind_if(carrying and before.reason is not None))
-        text = "waits for the Secret" if not self.publishing else "waits for the Secret, which is written in this pass"
+        text = "waits for the Secret" if not self.publishing else "waits for the Secret, which this reconcile writes"
         return WorkloadState(with_reason(status, Reason.ROLLING_OUT, text), effect=_behind_if(carrying))
 
     def _in_place(

@@ -104,8 +104,8 @@ def blocked_by(
     if authentication.key_vault.access is not Access.READ_WRITE:
         return Explanation(
             Reason.ROTATION_READ_ONLY,
-            "spec.authentication.keyVault.access is Read: whoever stores the key rotates it; set it to ReadWrite to "
-            "have it rotated by the operator",
+            "spec.authentication.keyVault.access is Read: the party that stores the key rotates it. For a rotation by "
+            "the operator, set it to ReadWrite",
         )
     return (
         not_permitted(resource, observed, settings)
@@ -166,9 +166,9 @@ def _not_forced(
         return None
     return Explanation(
         Reason.FORCE_NOT_ALLOWED,
-        f"{names.EMERGENCY_FORCE}… waits for no pod, so it needs authentication.rotation.otherConsumers: None and the "
-        f"power {Power.ROTATE} granted in the operator's configuration; request {names.EMERGENCY}… to rotate both keys "
-        "and wait for the pods",
+        f"{names.EMERGENCY_FORCE}… waits for no pod, so it requires authentication.rotation.otherConsumers: None and "
+        f"the power {Power.ROTATE} granted in the operator's configuration. To rotate both keys and wait for the "
+        f"pods, request {names.EMERGENCY}…",
     )
 
 

@@ -110,7 +110,7 @@ def needs_keys(resource: SecureRedisCache, observed: Observation, settings: Sett
 
 
 def overridden(resource: SecureRedisCache, observed: Observation, settings: Settings) -> bool:
-    """Whether a permitted request no longer waits for the pods of a rollout: a rotation then begins again at once."""
+    """Whether a permitted request no longer waits for the pods of a rollout: a rotation then begins immediately."""
     mark, vault, request = open_mark(resource, observed), observed.vault, requested(resource, observed)
     if mark is None or not isinstance(vault, VaultSecretFacts) or not is_stored(mark, vault):
         return False

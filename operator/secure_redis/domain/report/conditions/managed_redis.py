@@ -65,12 +65,12 @@ def available(cluster: ManagedRedis, plan: Plan) -> ConditionState:
 def transport(
     cluster: ManagedRedis, resource: SecureRedisCache, observed: Observation, available: ConditionState
 ) -> ConditionState:
-    """Report whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
+    """Report whether clients can connect by TLS 1.2 or newer only. A known fault comes before an unknown value."""
     database = cluster.database
     known = isinstance(database, ManagedDatabase)
     protocol = database.client_protocol if isinstance(database, ManagedDatabase) else None
     if protocol is not None and not same_word(protocol, "Encrypted"):
-        message = f"the database speaks without TLS (clientProtocol {protocol}): keys and data travel in clear"
+        message = f"the database speaks without TLS (clientProtocol {protocol}): keys and data travel unencrypted"
         return ConditionState(FALSE, Reason.PLAINTEXT_PROTOCOL, message)
     version, floor = cluster.minimum_tls_version, tls_version(cluster.minimum_tls_version)
     if floor is not None and floor < LOWEST_TLS:

@@ -160,7 +160,7 @@ def goal_is_in_place(given: ReadyInput) -> ConditionState | None:
 
 
 def outage_hides_what_was_ready(given: ReadyInput) -> ConditionState | None:
-    """An outage of Azure does not make a good Secret bad; the other conditions report what is not known.
+    """An outage of Azure does not make a good Secret bad; the other conditions report the unknown values.
 
     It does for as long as a result is good: then nothing shows any more that the Secret still is.
     """

@@ -38,10 +38,10 @@ def available(cache: Redis, plan: Plan) -> ConditionState:
 
 
 def transport(cache: Redis, resource: SecureRedisCache, observed: Observation, _: ConditionState) -> ConditionState:
-    """Report whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
+    """Report whether clients can connect by TLS 1.2 or newer only. A known fault comes before an unknown value."""
     if cache.plaintext_open:
         return ConditionState(
-            FALSE, Reason.NON_TLS_PORT_OPEN, "the non-TLS port is open: keys and data can travel in clear"
+            FALSE, Reason.NON_TLS_PORT_OPEN, "the non-TLS port is open: keys and data can travel unencrypted"
         )
     version, floor = cache.minimum_tls_version, tls_version(cache.minimum_tls_version)
     if floor is not None and floor < LOWEST_TLS:

@@ -8,8 +8,8 @@ from secure_redis.api.resource import Envelope
 from secure_redis.api.status import MESSAGE_LIMIT
 
 WAY_OUT: Final = (
-    f'; to stop waiting, annotate {names.ABANDON}: "true": the object goes at once, and the cache, the Secret and the '
-    "injections stay as they are"
+    f'; to stop waiting, annotate {names.ABANDON}: "true": the object is removed immediately, and the cache, the '
+    "Secret and the injections stay as they are"
 )
 # The conditions that report what a deletion waits for.
 EXPLAINS_WAITING: Final = (

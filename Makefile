@@ -32,16 +32,16 @@ format: ## Format and fix what can be fixed
 types: ## Strict type check
 	$(PY) -m mypy
 
-# Offline: both look at the repository only. What bandit ignores, and why: pyproject.toml.
+# Offline: both read the repository only. What bandit ignores, and why: pyproject.toml.
 .PHONY: security
 security: ## Search the workflows (zizmor) and the operator's code (bandit) for known weaknesses
 	$(dir $(PY))zizmor --offline --quiet --no-progress --persona=pedantic .github
 	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml operator
 
-# PAGES="docs/keys.md docs/faq.md": only these, also if .vale.ini lists them as not clean yet. PAGES=--all: every page.
+# PAGES="docs/keys.md docs/faq.md": only these.
 PAGES ?=
 .PHONY: prose
-prose: ## Check the documentation's words, sentences and headings (Vale, built once in about a minute)
+prose: ## Check the words, sentences and headings of pages, messages and comments (Vale, built once in about a minute)
 	@$(PY) -m scripts.prose $(PAGES)
 
 .PHONY: check
@@ -68,10 +68,10 @@ release: ## Write VERSION=1.2.3 into the work tree, and build the release into d
 release-check: ## Build the committed state twice, and compare byte for byte
 	@$(RELEASE) --check
 
-# Standard output tells the story; progress of what takes long goes to standard error. KEEP=1 leaves it running.
+# Standard output has the story, and standard error the progress of long steps. KEEP=1 keeps the world running.
 KEEP ?=
 .PHONY: demo
-demo: ## Tell the whole story in a local world with a simulated Azure (KEEP=1: leave it running)
+demo: ## Show the whole story in a local world with a simulated Azure (KEEP=1: keep it running)
 	@$(PY) -m sandbox.demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 # Three workers, also on two cores, since many tests wait; each has a control plane of its own (tests/conftest.py). A

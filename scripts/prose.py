@@ -1,10 +1,9 @@
-"""Checks the prose of the documentation with Vale: words, length of sentences, headings.
+"""Checks the prose with Vale: words, length of sentences, headings.
 
-PYTHONPATH=operator:. python -m scripts.prose [--all | --prune] [PAGE …]
+PYTHONPATH=operator:. python -m scripts.prose [PAGE …]
 
-The rules are in scripts/vale/styles. `.vale.ini` lists the pages that are not clean yet. Their findings do not count,
-and an entry without a finding is an error, so that the list only shrinks. `--prune` removes such entries. Pages that
-are named are always checked.
+It checks the pages of the documentation, and the texts of the CRD, the programs and the chart (`scripts.prose_texts`).
+The rules are in scripts/vale/styles.
 """
 
 import argparse
@@ -14,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sandbox.toolchain import ToolchainError
 from sandbox.vale import vale
+from scripts import prose_texts
+from scripts.prose_texts import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / ".vale.ini"
@@ -29,10 +30,11 @@ PAGES = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "benchmarks/README.md",
+    "charts/*/README.md",
     "docs/**/*.md",
     "examples/**/*.md",
 )
-_NOT_CLEAN = re.compile(r"^\[([^\]\n]+)\]\nBasedOnStyles =[ \t]*$", re.MULTILINE)
+_WORDS = "SecureRedis.Words"
 
 
 class ProseError(RuntimeError):
@@ -51,7 +53,8 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding as one line, with its place first, as compilers print it."""
-        return f"{self.page}:{self.line}:{self.column}: {self.message} ({self.rule})"
+        place = f"{self.page}:{self.line}:{self.column}" if self.line else self.page
+        return f"{place}: {self.message} ({self.rule})"
 
 
 def pages() -> list[str]:
@@ -59,16 +62,8 @@ def pages() -> list[str]:
     return sorted({str(path.relative_to(ROOT)) for pattern in PAGES for path in ROOT.glob(pattern)})
 
 
-def not_clean() -> dict[str, list[str]]:
-    """Return the entries of the list of pages that are not clean yet, with the pages that each matches."""
-    return {
-        entry: sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(entry))
-        for entry in _NOT_CLEAN.findall(CONFIG.read_text(encoding="utf-8"))
-    }
-
-
 def check(paths: Sequence[str | Path]) -> list[Finding]:
-    """Return the findings of Vale on these files, whether `.vale.ini` lists them or not, in the order of the files.
+    """Return the findings of Vale on these files, in the order of the files.
 
     Raises:
         ProseError: Vale cannot be built or run.
@@ -78,7 +73,7 @@ def check(paths: Sequence[str | Path]) -> list[Finding]:
         program = vale()
     except ToolchainError as error:
         raise ProseError(str(error)) from error
-    text = _NOT_CLEAN.sub("", CONFIG.read_text(encoding="utf-8"))
+    text = CONFIG.read_text(encoding="utf-8")
     text = re.sub(r"^StylesPath = (.*)$", rf"StylesPath = {ROOT}/\1", text, flags=re.MULTILINE)
     with tempfile.TemporaryDirectory(prefix="prose-") as directory:
         config = Path(directory) / "vale.ini"
@@ -98,19 +93,25 @@ def check(paths: Sequence[str | Path]) -> list[Finding]:
     return sorted(findings, key=lambda one: (one.page, one.line, one.column))
 
 
-def _remove(entries: Sequence[str]) -> None:
-    text = CONFIG.read_text(encoding="utf-8")
-    for entry in entries:
-        text = text.replace(f"[{entry}]\nBasedOnStyles =\n", "")
-    CONFIG.write_text(text, encoding="utf-8")
+def check_texts(texts: Sequence[Text]) -> list[Finding]:
+    """Return the findings on these texts. A finding names the place of its text.
+
+    Raises:
+        ProseError: Vale cannot be built or run.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="prose-") as directory:
+        page = Path(directory) / "texts.md"
+        page.write_text("".join(f"{text.markdown()}\n\n" for text in texts), encoding="utf-8")
+        return [replace(one, page=texts[one.line // 2].place, line=0) for one in check([page])]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check the pages and print the findings. Returns the exit code."""
+    """Check the pages and the texts, and print the findings. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.prose", description="Check the prose of the pages.")
-    parser.add_argument("pages", nargs="*", metavar="PAGE", help="only these (default: every page that is not listed)")
-    parser.add_argument("--all", action="store_true", help="also the pages that .vale.ini lists as not clean yet")
-    parser.add_argument("--prune", action="store_true", help="remove the pages that are clean from that list")
+    parser.add_argument(
+        "pages", nargs="*", metavar="PAGE", help="only these (default: every page, and the texts in code)"
+    )
     options = parser.parse_args(arguments)
     named = [Path(page).resolve() for page in options.pages]
     if missing := [str(page) for page in named if not page.is_file()]:
@@ -119,27 +120,16 @@ def main(arguments: list[str] | None = None) -> int:
     named = [page.relative_to(ROOT) if page.is_relative_to(ROOT) else page for page in named]
     try:
         findings = check(named or pages())
+        if not named:
+            findings += check_texts(prose_texts.messages(ROOT))
+            findings += [one for one in check_texts(prose_texts.words(ROOT)) if one.rule == _WORDS]
     except ProseError as error:
         sys.stderr.write(f"prose: {error}\n")
         return 1
-    if options.pages or options.all:
-        problems = list(map(str, findings))
-        notice = ""
-    else:
-        listed = not_clean()
-        skipped = {page for matched in listed.values() for page in matched}
-        unclean = {finding.page for finding in findings}
-        problems = [str(finding) for finding in findings if finding.page not in skipped]
-        clean = [entry for entry, matched in listed.items() if unclean.isdisjoint(matched)]
-        if options.prune:
-            _remove(clean)
-        else:
-            problems += [f".vale.ini: [{entry}] is clean: remove the entry (--prune does)" for entry in clean]
-        notice = f", {len(skipped)} pages are not clean yet" if skipped else ""
-    for problem in problems:
-        sys.stdout.write(f"{problem}\n")
-    sys.stderr.write(f"prose: {len(problems)} finding{'' if len(problems) == 1 else 's'}{notice}\n")
-    return 1 if problems else 0
+    for finding in findings:
+        sys.stdout.write(f"{finding}\n")
+    sys.stderr.write(f"prose: {len(findings)} finding{'' if len(findings) == 1 else 's'}\n")
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

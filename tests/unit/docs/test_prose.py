@@ -193,14 +193,6 @@ def test_sentences_and_headings(tmp_path: Path, text: str, found: set[str]) -> N
     assert rules(tmp_path / "page.md", f"{text}\n") == found
 
 
-def test_the_list_of_pages_that_are_not_clean_names_pages() -> None:
-    pages = set(prose.pages())
-    listed = prose.not_clean()
-    assert [entry for entry, matched in listed.items() if not matched or not pages.issuperset(matched)] == []
-    text = prose.CONFIG.read_text(encoding="utf-8")
-    assert text.count("BasedOnStyles") == len(listed) + 1, "an entry is a section, and the line `BasedOnStyles =`"
-
-
 def test_the_pages_are_those_that_people_read() -> None:
     pages = prose.pages()
     assert {"README.md", "docs/README.md", "docs/claims/status.md", "benchmarks/README.md"} <= set(pages)
@@ -212,8 +204,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with a page that is not clean, and with our style."""
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts/vale").symlink_to(prose.ROOT / "scripts/vale")
-    config = prose.CONFIG.read_text(encoding="utf-8")
-    (tmp_path / ".vale.ini").write_text(prose._NOT_CLEAN.sub("", config), encoding="utf-8")
+    (tmp_path / ".vale.ini").write_text(prose.CONFIG.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/keys.md").write_text("A restart mends it.\n", encoding="utf-8")
     monkeypatch.setattr(prose, "ROOT", tmp_path)
@@ -222,34 +213,16 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def lists(repository: Path, entry: str) -> None:
-    with (repository / ".vale.ini").open("a", encoding="utf-8") as config:
-        config.write(f"\n[{entry}]\nBasedOnStyles =\n")
-
-
 def test_a_finding_fails_the_check(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prose.main([]) == 1
     assert capsys.readouterr().out == "docs/keys.md:1:11: 'mends': write 'fix'. (SecureRedis.Words)\n"
 
 
-def test_a_finding_on_a_listed_page_fails_only_if_the_page_is_named(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lists(repository, "docs/*.md")
-    assert prose.main([]) == 0
+def test_only_the_named_pages_are_checked(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "docs/clean.md").write_text("A restart fixes it.\n", encoding="utf-8")
+    assert prose.main(["docs/clean.md"]) == 0
     assert prose.main(["docs/keys.md"]) == 1
-    assert prose.main(["--all"]) == 1
-    assert capsys.readouterr().out.count("docs/keys.md:1:11: ") == 2
-
-
-def test_an_entry_for_a_clean_page_fails_the_check(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lists(repository, "docs/keys.md")
-    (repository / "docs/keys.md").write_text("A restart fixes it.\n", encoding="utf-8")
-    assert prose.main([]) == 1
-    assert capsys.readouterr().out == ".vale.ini: [docs/keys.md] is clean: remove the entry (--prune does)\n"
-    assert prose.main(["--prune"]) == 0
-    assert prose.not_clean() == {}
-    assert prose.main([]) == 0
+    assert capsys.readouterr().out.count("docs/keys.md:1:11: ") == 1
 
 
 def test_a_rule_that_vale_cannot_read_is_reported(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

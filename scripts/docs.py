@@ -280,7 +280,10 @@ NOT_CHECKED = (
 
 
 def api_page(crd: Mapping[str, Any]) -> str:
-    """Return the API reference: one section per object, one row per field, and the server's checks."""
+    """Return the API reference: one section per object, one entry per field, and the server's checks.
+
+    It is a list and no table: a description has the whole width, on the site and on a Git host.
+    """
     spec = crd["spec"]
     version = spec["versions"][0]
     schema = version["schema"]["openAPIV3Schema"]
@@ -293,9 +296,9 @@ def api_page(crd: Mapping[str, Any]) -> str:
         "",
         _text(schema["description"]),
     ]
-    lines += _rules(schema)
+    lines += _checks(schema)
     for part in ("spec", "status"):
-        lines += _section(part, schema["properties"][part])
+        lines += _section(part, schema["properties"][part], 2)
     lines += ["", "## Columns of `kubectl get`", "", "| column | shown with | meaning |", "| --- | --- | --- |"]
     for column in version["additionalPrinterColumns"]:
         shown = "`-o wide`" if column.get("priority") else "always"
@@ -303,37 +306,54 @@ def api_page(crd: Mapping[str, Any]) -> str:
     return _joined(lines)
 
 
-def _section(path: str, schema: Mapping[str, Any]) -> Iterable[str]:
+_DEEPEST = 4  # the level of a heading
+
+
+def _section(path: str, schema: Mapping[str, Any], level: int) -> Iterable[str]:
     required = set(schema.get("required", ()))
-    yield from ("", f"## {path}", "", _text(schema.get("description", "")))
-    yield from _rules(schema)
-    yield from ("", "| field | type | default | meaning |", "| --- | --- | --- | --- |")
+    yield from ("", f"{'#' * level} `{path}`", "", _text(schema.get("description", "")))
+    yield from _checks(schema)
+    yield from ("", "Fields:")
     nested: list[tuple[str, Mapping[str, Any]]] = []
     for name, field in schema["properties"].items():
-        star = " (required)" if name in required else ""
-        default = f"`{_plain(field['default'])}`" if field.get("default") not in (None, {}) else ""
-        if len(default) > 40:  # the status default, a whole document
-            default = "see the CRD"
-        meaning = "<br>".join(map(_cell, [field.get("description", ""), *(f"Check: {one}." for one in _checks(field))]))
-        yield f"| `{name}`{star} | {_cell(_type(field))} | {default} | {meaning} |"
         inner = field.get("items", field)
-        if "properties" in inner:
-            nested.append((f"{path}.{name}{'[]' if 'items' in field else ''}", inner))
+        inside = f"{path}.{name}{'[]' if 'items' in field else ''}" if "properties" in inner else ""
+        yield from ("", f"- **`{name}`**: {_facts(field, inside, required=name in required)}")
+        yield from _indented(("", _text(field.get("description", "")), *_checks(field, inside)))
+        if inside:
+            nested.append((inside, inner))
     for inner_path, inner in nested:
-        yield from _section(inner_path, inner)
+        yield from _section(inner_path, inner, min(level + 1, _DEEPEST))
 
 
-def _rules(schema: Mapping[str, Any]) -> Iterable[str]:
-    if checks := list(_checks(schema)):
-        yield from ("", "The API server checks:", "", *(f"- {_text(one)}" for one in checks))
+def _facts(field: Mapping[str, Any], inside: str, *, required: bool) -> str:
+    """The type of a field, whether it is required, its default, and the section of its own fields."""
+    facts = [_text(_type(field))]
+    if required:
+        facts.append("required")
+    if field.get("default") not in (None, {}):
+        default = f"`{_plain(field['default'])}`"
+        facts.append("default: see the CRD" if len(default) > 40 else f"default {default}")  # a whole document
+    link = f" ([fields](#{inside.translate(_NOT_IN_ANCHOR).lower()}))" if inside else ""
+    return ", ".join(facts) + link
 
 
-def _checks(schema: Mapping[str, Any]) -> Iterable[str]:
+_NOT_IN_ANCHOR = str.maketrans("", "", ".[]")
+
+
+def _indented(lines: Iterable[str]) -> Iterable[str]:
+    return (f"    {line}" if line else "" for line in lines)
+
+
+def _checks(schema: Mapping[str, Any], inside: str = "") -> Iterable[str]:
+    """What the API server refuses, as a list. A field with a section of its own has it there."""
     messages = [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "message" in rule]
-    items = schema.get("items", {})
-    if "properties" not in items:
-        messages += [rule["message"] for rule in items.get("x-kubernetes-validations", ())]
-    return dict.fromkeys(messages)
+    within = schema.get("items", schema.get("additionalProperties", {}))
+    if "properties" not in within:
+        messages += [rule["message"] for rule in within.get("x-kubernetes-validations", ()) if "message" in rule]
+    if messages and (not inside or "items" in schema):
+        yield from ("", "The API server checks:", "")
+        yield from (f"- {_text(message)}" for message in dict.fromkeys(messages))
 
 
 def _type(field: Mapping[str, Any]) -> str:

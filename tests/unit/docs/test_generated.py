@@ -1,9 +1,12 @@
 """The generated pages are those that the code and the CRD would generate, and nothing is left without words."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from scripts import docs
 from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
@@ -28,6 +31,40 @@ def test_a_changed_a_missing_and_a_left_over_page_are_all_noticed(tmp_path: Path
     assert docs.stale(tmp_path) == ["conditions/Ready.md", "reasons/NoSuchReason.md", "reasons/Ready.md"]
     docs.write(tmp_path)
     assert docs.stale(tmp_path) == []
+
+
+def test_the_api_page_has_every_field_and_every_check() -> None:
+    """A description or a message that a user meets in an error must be found there."""
+    crd = yaml.safe_load(docs.CRD.read_text(encoding="utf-8"))
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    page = docs.api_page(crd)
+    words = [
+        text.replace("<", "&lt;")
+        for part in (schema["properties"]["spec"], schema["properties"]["status"])
+        for text in described(part)
+    ]
+    assert len(words) > 300
+    assert [text for text in words if text not in page] == []
+
+
+def described(schema: dict[str, Any]) -> Iterator[str]:
+    """Names and descriptions of fields and messages of checks, at every depth."""
+    yield from (rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "message" in rule)
+    for name, field in schema.get("properties", {}).items():
+        yield f"**`{name}`**"
+        yield from filter(None, [field.get("description")])
+        yield from described(field)
+    for within in ("items", "additionalProperties"):
+        if isinstance(schema.get(within), dict):
+            yield from described(schema[within])
+
+
+def test_a_field_of_the_api_page_leads_to_its_own_fields() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert "- **`identity`**: object ([fields](#specidentity))\n" in page
+    assert "\n### `spec.identity`\n" in page
+    assert "- **`resourceID`**: string, at most 300 characters, required\n" in page
+    assert "- **`mode`**: `Validate`, `Provision`, default `Validate`\n" in page
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from scripts import docs_corrections, docs_fixes, docs_refused
+from scripts import docs_corrections, docs_fixes, docs_index, docs_refused
 from scripts.reference import annotations, cli, configuration, metrics, values
 from secure_redis.api import names
 from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
@@ -55,6 +55,7 @@ def pages() -> Mapping[str, str]:
     found["reference/annotations.md"] = annotations.page(
         _head("Annotations and labels", f"operator/secure_redis/api/names.py, {_COMMANDS}/annotations.yaml")
     )
+    found["README.md"] = docs_index.page((ROOT / "docs/README.md").read_text(encoding="utf-8"), ROOT / "mkdocs.yml")
     found["api.md"] = api_page(yaml.safe_load(CRD.read_text(encoding="utf-8")))
     return found
 

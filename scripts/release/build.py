@@ -73,7 +73,7 @@ def build(checkout: Checkout, origin: Origin, date: dt.date, target: Path, optio
             source.mkdir()
             checkout.export(origin.tree, source)
             _chart(source, Path(scratch), target / f"{stem}.tgz", seconds, options)
-            _site(source, Path(scratch) / "site", target / f"{stem}-docs.tar.gz", seconds, origin.version)
+            _site(source, Path(scratch) / "site", target / f"{stem}-docs.tar.gz", seconds, origin, options)
             _notes(source, target / f"{stem}.notes.md", origin.version)
             sbom.write(source, target / f"{stem}.cdx.json", target / f"{stem}.spdx.json", moment)
             base = None
@@ -139,8 +139,9 @@ def _notes(source: Path, file: Path, version: str) -> None:
         file.write_text(text, encoding="utf-8")
 
 
-def _site(source: Path, site: Path, file: Path, seconds: int, version: str) -> None:
-    settings = {"SECURE_REDIS_DOCS_VERSION": f"Version {version}", "SOURCE_DATE_EPOCH": str(seconds)}
+def _site(source: Path, site: Path, file: Path, seconds: int, origin: Origin, options: Options) -> None:
+    settings = {"SECURE_REDIS_DOCS_VERSION": f"Version {origin.version}", "SOURCE_DATE_EPOCH": str(seconds)}
+    settings["SECURE_REDIS_DOCS_REPOSITORY"] = options.repository or ""
     try:
         docs_site.build(site, source / "mkdocs.yml", settings)
     except docs_site.SiteError as error:

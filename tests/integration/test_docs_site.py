@@ -111,11 +111,40 @@ def test_the_menu_names_the_generated_indexes(site: Path) -> None:
         assert re.search(menu, text), title
 
 
-def test_words_in_tables_stay_whole(site: Path) -> None:
-    """The theme breaks code anywhere, so that a name in a narrow column is cut in the middle."""
-    assert 'href="stylesheets/site.css"' in (site / "api.html").read_text(encoding="utf-8")
-    style = (site / "stylesheets/site.css").read_text(encoding="utf-8")
-    assert re.search(r"table:not\(\[class\]\) code \{[^}]*word-break: normal", style)
+def test_the_header_has_the_icon_and_the_version(site: Path) -> None:
+    """Both are put into a template of the theme, which a newer theme could change."""
+    icon = docs_site.ROOT / "charts/secure-redis-operator/icon.svg"
+    for page, up in (("index.html", ""), ("rules/T1.html", "../")):
+        (header,) = re.findall(r"<header.*?</header>", (site / page).read_text(encoding="utf-8"), re.DOTALL)
+        assert f'<img src="{up}assets/icon.svg"' in header
+        assert '<span class="site-version">Unreleased</span>' in header
+        assert "site-repository" not in header  # no address is configured
+    assert (site / "assets/icon.svg").read_bytes() == icon.read_bytes()
+
+
+def test_a_release_names_itself_and_its_repository(tmp_path: Path) -> None:
+    settings = {
+        "SECURE_REDIS_DOCS_VERSION": "Version 7.8.9",
+        "SECURE_REDIS_DOCS_REPOSITORY": "https://git.example.com/x",
+    }
+    docs_site.build(tmp_path, settings=settings)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<span class="site-version">Version 7.8.9</span>' in text
+    assert '<a class="site-repository" href="https://git.example.com/x">' in text
+
+
+def test_a_tab_has_the_anchor_of_its_heading(site: Path) -> None:
+    page = (site / "install.html").read_text(encoding="utf-8")
+    for anchor, title in (("helm", "Helm"), ("kubectl", "kubectl"), ("argo-cd", "Argo CD"), ("flux", "Flux")):
+        assert len(re.findall(f'id="{anchor}"', page)) == 1
+        assert f'<label for="{anchor}">{title}</label>' in page
+    assert "<!--" not in re.sub(r"<head.*?</head>", "", page, flags=re.DOTALL)
+
+
+def test_a_narrow_screen_can_name_the_columns_and_end_a_line_within_a_long_name(site: Path) -> None:
+    page = (site / "rules/T1.html").read_text(encoding="utf-8")
+    assert '<td data-label="profile">Baseline</td>' in page
+    assert "<code>Microsoft.<wbr />Cache/<wbr />redis/<wbr />read</code>" in page
 
 
 def test_a_warning_fails_the_build(tmp_path: Path) -> None:

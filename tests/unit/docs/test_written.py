@@ -82,6 +82,21 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_no_page_is_orphaned() -> None:
+    """A reader on a Git host, where no navigation is, finds each page by links from the first one."""
+    first = ROOT / "docs/README.md"
+    reached, open_pages = {first}, [first]
+    while open_pages:
+        page = open_pages.pop()
+        for token in tokens(page):
+            parts = urlsplit(str(token.attrGet("href") or "") if token.type == "link_open" else "")
+            there = (page.parent / unquote(parts.path)).resolve()
+            if not parts.scheme and there.suffix == ".md" and there not in reached and there.exists():
+                reached.add(there)
+                open_pages.append(there)
+    assert [str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md") if page not in reached] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_of_our_kind_fit_the_schema(page: Path) -> None:
     for document in objects(page):

@@ -7,7 +7,8 @@ PYTHONPATH=operator:. python scripts/chart_docs.py --check    writes nothing; ex
 - charts/…/files/secureredis.io_….yaml: the same file, since a chart is packed without what is outside its directory;
 - charts/…/files/refused.yaml: the same patterns, for the admission policies;
 - charts/…/README.md: every value with its default and the comment above it in values.yaml;
-- charts/…/values.schema.json: `definitions.config.*`, from the operator's own model of its configuration;
+- charts/…/values.schema.json: `definitions.config.*`, from the operator's own model of its configuration, and
+  `patternProperties`, from charts/…/files/foreign.yaml;
 - examples/install/install.yaml: the chart with its defaults, for those who install with kubectl. It is there because it
   is a manifest that works as it is; crds/ holds definitions only, and a chart must not contain what it renders.
 """
@@ -16,7 +17,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ INSTALL = ROOT / "examples/install/install.yaml"
 CRD = ROOT / "crds/secureredis.io_securerediscaches.yaml"
 CRD_COPY = CHART / "files" / CRD.name
 REFUSED = CHART / "files/refused.yaml"
+FOREIGN = CHART / "files/foreign.yaml"
 _PATTERNS = {"env": ENV_PATTERN, "mount": MOUNT_PATTERN, "metadata": METADATA_PATTERN}
 _RULES = {"env.1": ENV_PARTS[0], "env.2": ENV_PARTS[1], "mount": MOUNT_PATTERN, "metadata": METADATA_PATTERN}
 _PREFIX = "config."
@@ -206,7 +208,38 @@ def schema(current: dict[str, Any]) -> str:
     parts = {**model.pop("$defs"), "Config": model}
     kept = {name: part for name, part in current["definitions"].items() if not name.startswith(_PREFIX)}
     made = {f"{_PREFIX}{name}": _plain(part) for name, part in sorted(parts.items())}
-    return json.dumps({**current, "definitions": {**kept, **made}}, indent=2, ensure_ascii=False) + "\n"
+    result = {**_without_foreign(current), "definitions": {**_without_foreign(kept), **made}}
+    _let_foreign_pass(result, yaml.safe_load(FOREIGN.read_text(encoding="utf-8")))
+    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_foreign(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_without_foreign(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {name: _without_foreign(value) for name, value in part.items() if name != "patternProperties"}
+
+
+def _let_foreign_pass(root: dict[str, Any], paths: Iterable[str]) -> None:
+    """Add the names to the parts of the schema that would refuse them without a way out."""
+    for path in paths:
+        *above, name = path.split(".")
+        part = root
+        for step in above:
+            part = _definition(root, part["properties"][step])
+        if part.get("additionalProperties") is not False:
+            continue
+        (pattern,) = part.pop("patternProperties", {"^()$": None})
+        names = dict.fromkeys([*filter(None, pattern[2:-2].split("|")), name])
+        part["patternProperties"] = {f"^({'|'.join(names)})$": {"$comment": FOREIGN.relative_to(CHART).as_posix()}}
+
+
+def _definition(root: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Return the part that has the properties, behind references."""
+    part = part.get("allOf", [part])[0]
+    reference = part.get("$ref", "").removeprefix("#/definitions/")
+    return root["definitions"][reference] if reference else part
 
 
 def _plain(part: Any) -> Any:

@@ -50,7 +50,7 @@ def test_schema_and_values_know_the_same_values() -> None:
 
     optional = {"resources.claims"}  # rarely used; resources is passed through
     assert {path for path in known if not there(path)} - optional - {
-        path for path in known if path.startswith(("strategy.", "dnsConfig."))
+        path for path in known if path.startswith(("strategy.", "dnsConfig.", "lifecycle."))
     } == set()
     documented = {value.path for value in chart_docs.documented(VALUES)}
     roots = {path.split(".")[0] for path in known}

@@ -66,23 +66,22 @@ def refusal(values: Document) -> str:
     return str(refused.value)
 
 
-def nested(path: str, value: object) -> Document:
-    document: Any = value
-    for part in reversed(path.split(".")):
-        document = {part: document}
-    return dict(document)
-
-
 def test_values_from_memory_are_accepted() -> None:
     assert render(FROM_MEMORY)
 
 
-@pytest.mark.parametrize("path", FOREIGN)
-def test_a_foreign_name_is_refused_with_what_to_write(path: str) -> None:
-    entry = FOREIGN[path]
-    said = refusal(nested(path, "x"))
-    expected = entry.get("instead") or f"did you mean {entry['write']}? Write {entry['write']}: x"
-    assert f"  {path}: {expected}" in said
+def test_each_foreign_name_is_refused_with_what_to_write() -> None:
+    values: Document = {}
+    for path in FOREIGN:
+        *above, name = path.split(".")
+        at = values
+        for part in above:
+            at = at.setdefault(part, {})
+        at[name] = "x"
+    said = refusal(values).splitlines()
+    for path, entry in FOREIGN.items():
+        expected = entry.get("instead") or f"did you mean {entry['write']}? Write {entry['write']}: x"
+        assert f"  {path}: {expected}" in said
 
 
 def test_all_foreign_names_are_reported_at_once() -> None:
@@ -121,7 +120,7 @@ def admitted(schema: dict[str, Any], above: str = "") -> Iterator[str]:
 
 
 def test_the_schema_lets_exactly_these_names_pass() -> None:
-    assert sorted(admitted(SCHEMA)) == sorted(FOREIGN)
+    assert sorted(admitted(SCHEMA)) == sorted(path for path in FOREIGN if not path.startswith("global."))
     for path in FOREIGN:
         at: Any = VALUES
         for part in path.split("."):
@@ -133,7 +132,6 @@ def test_the_schema_lets_exactly_these_names_pass() -> None:
     ("name", "hint"),
     [
         ("logLevel", "did you mean logLevel?"),
-        ("imageRegistry", "image.repository"),
         ("storageClass", "see values.yaml"),
     ],
 )

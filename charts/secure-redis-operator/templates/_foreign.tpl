@@ -2,8 +2,10 @@
 {{- define "secure-redis.refuseForeign" -}}
 {{- $values := .Values }}
 {{- $found := list }}
-{{- range $path, $entry := .Files.Get "files/foreign.yaml" | fromYaml }}
-{{- $at := $values }}{{ $there := true }}
+{{- $foreign := .Files.Get "files/foreign.yaml" | fromYaml }}
+{{- range $path, $entry := $foreign }}
+{{- /* In a parent chart `global` belongs to all its charts; else only this chart reads it. */ -}}
+{{- $at := $values }}{{ $there := or $.Chart.IsRoot (not (hasPrefix "global." $path)) }}
 {{- range splitList "." $path }}
 {{- $there = and $there (kindIs "map" $at) (hasKey $at .) }}
 {{- if $there }}{{ $at = index $at . }}{{ end }}
@@ -18,13 +20,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- /* In a parent chart `global` belongs to all its charts; else only this chart reads it. */ -}}
 {{- if .Chart.IsRoot }}
 {{- range $name, $_ := omit $values.global "imagePullSecrets" }}
+{{- if not (hasKey $foreign (printf "global.%s" $name)) }}
 {{- $hint := ternary (printf "did you mean %s?" $name) "see values.yaml for the values of this chart" (hasKey $values $name) }}
-{{- if eq $name "imageRegistry" }}{{ $hint = "write the registry into image.repository" }}{{ end }}
-{{- if eq $name "leaderElection" }}{{ $hint = "did you mean config.leaderElection?" }}{{ end }}
 {{- $found = append $found (printf "global.%s: this chart reads global.imagePullSecrets only; %s" $name $hint) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if $found }}

@@ -160,6 +160,7 @@ tolerations:
 {{- $ := index . 0 -}}
 serviceAccountName: {{ include "secure-redis.serviceAccountName" $ }}
 automountServiceAccountToken: true
+enableServiceLinks: {{ $.Values.enableServiceLinks }}
 restartPolicy: Never
 securityContext:
   {{- toYaml $.Values.podSecurityContext | nindent 2 }}

@@ -132,6 +132,12 @@ clean-cache: ## Remove everything that was built or fetched; the next run makes 
 chart-docs: ## Generate the chart's README, part of its schema, and examples/install/install.yaml
 	$(PY) scripts/chart_docs.py
 
+# They are no part of a release. A site without them is complete.
+.PHONY: docs-pictures
+docs-pictures: ## Run the demo, and record pictures of it and of kubectl for the next `make docs` (about 3 minutes)
+	@$(PY) -m sandbox.prepare
+	@$(PY) -m scripts.docs_recordings
+
 .PHONY: docs
 docs: ## Generate the reference pages of docs/ from the code and the CRD, and build the documentation site into site/
 	$(PY) scripts/docs.py

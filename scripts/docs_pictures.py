@@ -21,8 +21,11 @@ THEMES = ("light", "dark")
 _SHARED = {*THEMES, "style"}
 _DRAWING = re.compile(r"^\[(?P<text>[^\[\]]+)\]\((?P<folder>[^()\s]*pictures/)(?P<name>[\w-]+)\.d2\)$", re.MULTILINE)
 _RECORDING = re.compile(r"^<!-- picture: (?P<name>[\w-]+) \| (?P<text>[^|<>]+) -->$", re.MULTILINE)
+_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _SIZE = re.compile(r'viewBox="0 0 (?P<width>[\d.]+) (?P<height>[\d.]+)"')
-_SMALLEST = 0.75  # A picture is not shown smaller than this part of its size. On a narrow screen it scrolls.
+# A picture is not shown smaller than this part of its size, where its text has 12 pixels. A narrow screen scrolls it.
+_SMALLEST_DRAWING = 0.75
+_SMALLEST_RECORDING = 0.6
 
 
 class PictureError(RuntimeError):
@@ -54,13 +57,13 @@ def size(svg: str) -> tuple[int, int]:
     return round(float(found["width"])), round(float(found["height"]))
 
 
-def figure(text: str, images: list[tuple[str, str]]) -> str:
+def figure(text: str, images: list[tuple[str, str]], smallest: float) -> str:
     """Return the HTML of a picture that `text` describes. `images`: address and SVG of each."""
     description = html.escape(" ".join(text.split()))
     shown = []
     for address, svg in images:
         width, height = size(svg)
-        style = f"min-width: {round(width * _SMALLEST)}px"
+        style = f"min-width: {round(width * smallest)}px"
         shown.append(f'<img src="{address}" alt="{description}" width="{width}" height="{height}" style="{style}">')
     return f'<figure class="picture" tabindex="0">{"".join(shown)}</figure>'
 
@@ -74,16 +77,19 @@ def pictured(markdown: str, page: str, docs: Path, recordings: Path) -> str:
         images = [
             (f"{folder}{match['name']}-{theme}.svg#only-{theme}", drawn(source.resolve(), theme)) for theme in THEMES
         ]
-        return figure(match["text"], images)
+        return figure(match["text"], images, _SMALLEST_DRAWING)
 
     def put(match: re.Match[str]) -> str:
         recorded = recordings / f"{match['name']}.svg"
         if not recorded.exists():
             return ""
         folder = posixpath.relpath("pictures", posixpath.dirname(page) or ".")
-        return figure(match["text"], [(f"{folder}/{recorded.name}", recorded.read_text(encoding="utf-8"))])
+        image = f"{folder}/{recorded.name}", recorded.read_text(encoding="utf-8")
+        return figure(match["text"], [image], _SMALLEST_RECORDING)
 
-    return _RECORDING.sub(put, _DRAWING.sub(draw, markdown))
+    parts = _FENCED.split(markdown)  # every second one is a block of code
+    parts[::2] = [_RECORDING.sub(put, _DRAWING.sub(draw, part)) for part in parts[::2]]
+    return "".join(parts)
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:

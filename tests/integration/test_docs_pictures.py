@@ -149,3 +149,12 @@ def test_a_recording_is_shown_where_it_was_made(tmp_path: Path) -> None:
     (image,) = shown.found
     assert (image["src"], image["alt"]) == ("../pictures/demo.svg", "The demo's output")
     assert (image["width"], image["height"]) == ("800", "300")
+
+
+def test_code_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "demo.svg").write_text(RECORDING)
+    line = "<!-- picture: demo | The demo's output -->"
+    markdown = f"```markdown\n{line}\n[a drawing](pictures/none.d2)\n```\n\n{line}\n\n```sh\nls\n```\n"
+    shown = pictured(markdown, "a.md", DOCS, tmp_path)
+    assert shown.startswith(f"```markdown\n{line}\n[a drawing](pictures/none.d2)\n```\n\n<figure")
+    assert shown.endswith("</figure>\n\n```sh\nls\n```\n")

@@ -31,5 +31,5 @@ def _section(title: str, entries: list[dict[str, Any]]) -> str:
     for name, entry in (pair for part in entries for pair in part.items()):
         path = next(iter(entry[0].values())) if isinstance(entry, list) else entry
         if path is entry or path.endswith("/README.md"):
-            pages.append(f"[{name}]({path})")
-    return f"- **{title}**: {', '.join(pages)}"
+            pages.append(f"    - [{name}]({path})")
+    return "\n".join([f"- **{title}**", *pages])

@@ -84,7 +84,7 @@ def blocks(markdown: str) -> str:
             done += _block(*begun)
             begun = None
         elif name:
-            raise BlockError(f"`{line.strip()}` stands where no such block may begin or end")
+            raise BlockError(f"`{line.strip()}` is where no such block may begin or end")
         else:
             (done if begun is None else begun[2]).append(line)
     if begun is not None:
@@ -106,7 +106,7 @@ def _block(name: str, indentation: int, lines: list[str]) -> Iterator[str]:
         elif level:
             yield f"    {line}" if line.strip() else ""
         elif line.strip():
-            raise BlockError(f"`{line.strip()}` stands before the title of the first tab")
+            raise BlockError(f"`{line.strip()}` is before the title of the first tab")
     if not level:
         raise BlockError("`<!-- tabs -->` has no title")
 

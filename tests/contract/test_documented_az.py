@@ -65,6 +65,7 @@ EXTENSION = {
     },
     "redisenterprise list-skus-for-scaling": _PLACE,
     "redisenterprise database create": _PLACE | {"--client-protocol", "--clustering-policy", "--eviction-policy"},
+    "redisenterprise database import": _PLACE | {"--sas-uris"},
     "redisenterprise database list-keys": _PLACE,
     "redisenterprise database update": _PLACE
     | {"--access-keys-auth", "--client-protocol", "--defer-upgrade", "--eviction-policy", "--persistence"},

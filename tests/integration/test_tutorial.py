@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,9 @@ def run(script: str, environment: dict[str, str], output: Path) -> str:
     return said
 
 
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """As a user's shell, with what was built so far and no sandbox of anybody else.
+@contextmanager
+def users_shell() -> Iterator[dict[str, str]]:
+    """The environment of a user's shell, with what was built so far and no sandbox of anybody else.
 
     The page's sandbox has the name `demo`, which may run here: so the cache is another directory, of links to it.
     """
@@ -77,6 +78,13 @@ def environment() -> Iterator[dict[str, str]]:
         down = [sys.executable, "-m", "sandbox", "down", "--all"]
         subprocess.run(down, env={**given, "PYTHONPATH": paths}, cwd=ROOT, check=False, timeout=90)
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """The environment of a user's shell, for one test."""
+    with users_shell() as given:
+        yield given
 
 
 @pytest.mark.slow

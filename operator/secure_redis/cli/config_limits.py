@@ -64,7 +64,7 @@ class LimitSettings(Part):
 
 
 class Concurrency(Part):
-    """Limits how much runs at once."""
+    """Limits how much runs at the same time."""
 
     passes: Annotated[int, Field(ge=1, le=256)] = 16
     """Reconciles. One namespace gets at most three quarters of them."""

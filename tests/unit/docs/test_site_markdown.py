@@ -85,5 +85,5 @@ def test_the_list_of_pages_is_that_of_the_navigation(tmp_path: Path) -> None:
     navigation = [{"Home": "README.md"}, {"Concepts": [{"Keys": "keys.md"}, *inner]}]
     config.write_text("x: !ENV [A, b]\n" + yaml.safe_dump({"nav": navigation}))
     shown = docs_index.page("a\n<!-- pages: x -->\nold\n<!-- /pages -->\nb\n", config)
-    section = "- **Concepts**: [Keys](keys.md), [Decisions](d/README.md)"
+    section = "- **Concepts**\n    - [Keys](keys.md)\n    - [Decisions](d/README.md)"
     assert shown == f"a\n<!-- pages: x -->\n\n{section}\n\n<!-- /pages -->\nb\n"

@@ -26,7 +26,7 @@ def main() -> None:
 @main.command()
 @click.option("--config", "config_file", type=_FILE, required=True, help="The operator's configuration (YAML).")
 @click.option(
-    "--kubeconfig", type=_FILE, envvar="KUBECONFIG", help="Outside a cluster: whose API server. Default: in-cluster."
+    "--kubeconfig", type=_FILE, envvar="KUBECONFIG", help="Outside a cluster: the kubeconfig of its API server."
 )
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option("--check", is_flag=True, help="Only check the configuration.")
@@ -51,9 +51,11 @@ def run(config_file: Path, kubeconfig: Path | None, context: str | None, check: 
 
 @main.command()
 @click.option("--config", "config_file", type=_FILE, required=True, help="The operator's configuration (YAML).")
-@click.option("--kubeconfig", type=_FILE, envvar="KUBECONFIG", help="Outside a cluster: whose API server.")
+@click.option(
+    "--kubeconfig", type=_FILE, envvar="KUBECONFIG", help="Outside a cluster: the kubeconfig of its API server."
+)
 @click.option("--context", help="Context of the kubeconfig.")
-@click.option("--no-resources", is_flag=True, help="Instead: fail while there are resources that need the operator.")
+@click.option("--no-resources", is_flag=True, help="Instead, fail while resources require the operator.")
 def verify(config_file: Path, kubeconfig: Path | None, context: str | None, no_resources: bool) -> None:
     """Check whether an installation works: the CRD is served, and a pod leads (`helm test` runs this)."""
     from secure_redis.cli.config import InvalidConfig, load

@@ -32,7 +32,7 @@ def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
 def _not_bound(failure: ApiFailure, namespace: str) -> Explanation:
     return Explanation(
         Reason.NAMESPACE_NOT_BOUND,
-        f"{_lacks(failure, namespace)}; to consent, apply: {_binding(failure, namespace)} (where it is bound already, "
+        f"{_lacks(failure, namespace)}; to consent, apply: {_binding(failure, namespace)} (if it is bound already, "
         "that ClusterRole lacks the permission: upgrade the chart)",
     )
 
@@ -121,8 +121,8 @@ def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
         return unreadable(failure, namespace, what)
     return Unknown(
         Reason.NO_WORKLOAD_RIGHTS,
-        f"the operator may not list {what}: upgrade the chart, whose ClusterRole {NAMESPACE_ROLE} has that right with "
-        "workloads.enabled=true, and bind it there",
+        f"the operator may not list {what}: upgrade the chart, whose ClusterRole {NAMESPACE_ROLE} has that "
+        "permission with workloads.enabled=true, and bind it there",
     )
 
 
@@ -134,7 +134,7 @@ def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unk
     return Unknown(
         Reason.NO_WORKLOAD_RIGHTS,
         f"the operator may not read {what} in namespace {namespace!r}: upgrade the chart, whose ClusterRole "
-        f"{NAMESPACE_ROLE} has that right with workloads.enabled=true, and bind it there",
+        f"{NAMESPACE_ROLE} has that permission with workloads.enabled=true, and bind it there",
     )
 
 

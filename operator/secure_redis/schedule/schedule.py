@@ -239,7 +239,7 @@ class Schedule:
             for task in late:
                 task.cancel()
             if late:
-                _log.warning("passes were cut off; the next leader repeats them", extra={"passes": len(late)})
+                _log.warning("reconciles were cut off; the next leader repeats them", extra={"passes": len(late)})
                 await asyncio.wait(late, timeout=_CUT_SECONDS)
 
     def _move_due(self) -> None:

@@ -138,8 +138,8 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.CONTESTED: row(
-        "The operator corrected a value twice, and the value came back. Another party sets it, so the operator leaves "
-        "it.",
+        "The operator corrected a value twice, and the value came back. Another party sets it, so the operator no "
+        "longer corrects it.",
         "Find out who sets it (Activity Log) and agree on one value. Then change the spec or annotate "
         "`secureredis.io/refresh`.",
         on={ConditionType.DRIFT_DETECTED},

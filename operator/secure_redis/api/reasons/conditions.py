@@ -21,25 +21,25 @@ class ConditionText:
 CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ConditionType.READY: ConditionText(
         "Is everything that the spec declares in place, for this generation of the object?",
-        "The published Secret holds a proven key and the cache serves; without `spec.authentication`, the cache was "
+        "The published Secret holds a proven key and the cache serves. Without `spec.authentication`, the cache was "
         "assessed. Every listed workload that exists consents, and a cache in mode Provision is this resource's own. "
         "It does not state that the cache is safe: see TransportSecured and Compliant. Pods that still hold an older "
         "key do not change it: see WorkloadsCurrent.",
-        "Something that the spec declares is missing; the reason names it. Other conditions with the message "
+        "Something that the spec declares is missing. The reason names it. Other conditions with the message "
         "`see Ready` have the same cause.",
         "Not read yet, or it could not be read. During an outage of Azure or Key Vault, a resource that was Ready for "
         "this generation stays Ready. This lasts for three intervals, at least 15 minutes, while its Secret is intact.",
     ),
     ConditionType.RECONCILING: ConditionText(
         "Is the operator waiting for something that is under way?",
-        "Work is under way, in Azure or here; the reason names what is awaited.",
+        "Work is under way, in Azure or here. The reason names it.",
         "Never written: the condition is left out instead.",
         "Never written.",
         "Nothing is awaited, or the resource is Stalled or paused.",
     ),
     ConditionType.STALLED: ConditionText(
         "Is there a problem that no retry resolves?",
-        "A person has to act; the reason names the problem. The operator still checks again, in case it was resolved.",
+        "A person must act. The reason names the problem. The operator still checks again, in case it was resolved.",
         "Never written: the condition is left out instead.",
         "Never written.",
         "No problem is known that only a person can resolve.",
@@ -64,27 +64,27 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "The operator checked every link. They are the account, its key, and infrastructure encryption if it is "
         "required. They also are HTTPS with TLS 1.2 or newer, no public blobs and, with managed identity, no open "
         "network. For Managed Redis they are its own disks, and a customer-managed key if there is one.",
-        "A link is broken, or declared persistence is not set; the message names the first such link and a remedy.",
-        "The cache, the account or its key could not be read; the message names the permission that is missing.",
+        "A link is broken, or declared persistence is not set. The message names the first such link and a remedy.",
+        "The cache, the account or its key could not be read. The message names the missing permission.",
         "Nothing is persisted and no persistence is declared.",
     ),
     ConditionType.CREDENTIALS_SYNCED: ConditionText(
         "Does the Secret hold the key that Key Vault holds, and was that key proven to be live?",
         "The Secret is published with a proven key.",
-        "It is not, and the reason says why. A good Secret that was published earlier stays as it is.",
+        "It is not, and the reason names the cause. A good Secret that was published earlier stays as it is.",
         "Key Vault, Azure or the Secret could not be read.",
         "No `spec.authentication`: no Secret is declared.",
     ),
     ConditionType.COMPLIANT: ConditionText(
         "Did every security rule pass?",
         "No rule failed and none was left unjudged. Rules of severity Low and Info, and waived ones, do not count.",
-        "At least one rule failed; `status.compliance.findings` lists them.",
+        "At least one rule failed. `status.compliance.findings` lists the failed rules.",
         "The cache could not be read, or a rule could not be judged.",
     ),
     ConditionType.DRIFT_DETECTED: ConditionText(
         "Does Azure differ from what the spec declares?",
-        "It does; `status.drift` lists each field with what it endangers, and the reason says why an allowed "
-        "correction is not made. This is the abnormal state.",
+        "It does. `status.drift` lists each field with its class. The reason names what blocks a permitted "
+        "correction. This is the abnormal state.",
         "Azure has the values that the spec declares.",
         "The cache could not be read. Unknown is never shown as no drift.",
     ),
@@ -92,7 +92,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "Does every pod of the listed workloads hold the key that the Secret holds?",
         "Every workload of `spec.workloads` is injected, and each of its pods was started with the current key (or "
         "re-reads it, as `reloadsFiles` says).",
-        "A workload is not injected, or a pod is behind; the reason says why and `status.workloads` lists which.",
+        "A workload is not injected, or a pod holds an older key. The reason names the cause, and "
+        "`status.workloads` the workloads.",
         "The workloads could not be read, or no Secret is published yet.",
         "No `spec.workloads`, and none was injected.",
     ),

@@ -87,7 +87,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.OPERATED_BY_ANOTHER: row(
         "Another install of the operator serves this resource; this one does not change it.",
-        "Uninstall one of the two. If the other one is gone for good, remove its annotation: "
+        "Uninstall one of the two. If the other one is permanently gone, remove its annotation: "
         "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
         traits=Trait.EVENT_ONLY,
     ),

@@ -36,10 +36,10 @@ MASS_DRIFT: Final = Blocked(
     "set brakes.release in the operator's configuration to a new value",
 )
 CORRECTIONS_CAPPED: Final = Blocked(
-    Reason.CAPPED, "this hour's corrections (brakes.correctionsPerHour) are used up; it is taken up later"
+    Reason.CAPPED, "this hour's corrections (brakes.correctionsPerHour) are used up; the operator continues later"
 )
 ROTATIONS_CAPPED: Final = Blocked(
-    Reason.CAPPED, "this hour's rotations (brakes.rotationsPerHour) are used up; it is taken up later"
+    Reason.CAPPED, "this hour's rotations (brakes.rotationsPerHour) are used up; the operator continues later"
 )
 
 

@@ -60,7 +60,9 @@ def _end(resource: SecureRedisCache, observed: Observation, assessed: Assessment
         return cache
     unread = next((one for one in (observed.secret, observed.former_secrets) if isinstance(one, Unknown)), None)
     if unread is not None and (deletes_secret(resource) or not observed.unreferenced):
-        text = f"the object goes once its Secret can be read, so that none is lost: {unread.message}"
+        text = (
+            f"the operator removes the object only after it reads the Secret, so that no key is lost: {unread.message}"
+        )
         return Plan(blocked=(Blocked(unread.reason, text),))
     released = Reason.DELETING if deletes else Reason.RETAINED
     if not deletes_secret(resource):

@@ -100,7 +100,7 @@ def foreign_secret(resource: Envelope, secret: SecretFacts) -> str:
         else "was not created by the operator"
     )
     return (
-        f"Secret {secret.name!r} exists and {whose}; it is left alone: delete it or choose another "
+        f"Secret {secret.name!r} exists and {whose}; the operator does not change it: delete it or choose another "
         f"spec.connection.secretName for {resource.key.name!r}"
     )
 

@@ -73,8 +73,8 @@ def name_taken(resource: SecureRedisCache) -> str:
 def adoption(resource: SecureRedisCache) -> str:
     """Explain how an existing cache is adopted."""
     return (
-        f"the cache exists and was not created by this resource, so nothing is changed; status.drift shows what would "
-        f"be. To take it over annotate {names.ADOPT}: {resource.cache.name}"
+        "the cache exists and was not created by this resource, so the operator does not change it. status.drift "
+        f"shows the differences. To take it over annotate {names.ADOPT}: {resource.cache.name}"
     )
 
 

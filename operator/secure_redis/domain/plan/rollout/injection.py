@@ -157,8 +157,8 @@ def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Explanation:
 def _conflict(facts: WorkloadFacts, what: str) -> Explanation:
     return Explanation(
         Reason.TARGET_CONFLICT,
-        f"{_named(facts)} has {what} that this resource does not own, and it is left alone: choose another in "
-        "spec.workloads, or take it out of the workload",
+        f"{_named(facts)} has {what} that this resource does not own. The operator does not change it: choose "
+        "another in spec.workloads, or take it out of the workload",
     )
 
 

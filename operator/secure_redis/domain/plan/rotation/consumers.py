@@ -76,7 +76,7 @@ def _first_behind(status: WorkloadStatus) -> Explanation:
         return Explanation(Reason.HOLDERS_BEHIND, "workloads are still to be moved to the current key")
     reason, text = rollouts.reason_of(status), rollouts.sentence(status)
     if has(reason, Trait.ROLLOUT_STUCK):
-        text = f"{text}; both keys work: repair or roll back the workload, the rotation then goes on"
+        text = f"{text}; both keys work: repair or roll back the workload, then the rotation continues"
     return Explanation(reason, text)
 
 

@@ -80,6 +80,28 @@ def test_the_chart_names_no_address_that_is_not_there() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert not chart.keys() & {"home", "sources", "maintainers", "kubeVersion"}
     assert chart["annotations"]["artifacthub.io/operatorCapabilities"] == "Basic Install"
+    assert not chart["annotations"].keys() & {"artifacthub.io/images", "artifacthub.io/signKey"}
+
+
+def test_artifact_hub_can_read_the_annotations() -> None:
+    """Lists are text in YAML, and flags are text: a wrong one makes Artifact Hub refuse the version."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    crd = yaml.safe_load(chart_docs.CRD.read_text())
+    annotations = {name.removeprefix("artifacthub.io/"): text for name, text in chart["annotations"].items()}
+    assert {annotations[name] for name in ("operator", "prerelease", "containsSecurityUpdates")} <= {"true", "false"}
+    assert {one["kind"] for one in yaml.safe_load(annotations["changes"])} <= {"added", "changed", "fixed", "security"}
+    assert all(one.keys() == {"kind", "description"} for one in yaml.safe_load(annotations["changes"]))
+    assert all(one.keys() == {"name", "url"} for one in yaml.safe_load(annotations["links"]))
+    assert all(one.keys() == {"url"} for one in yaml.safe_load(annotations["recommendations"]))
+    (described,) = yaml.safe_load(annotations["crds"])
+    assert described["name"] == crd["metadata"]["name"]
+    assert described["kind"] == crd["spec"]["names"]["kind"]
+    assert described["version"] in {one["name"] for one in crd["spec"]["versions"]}
+    (example,) = yaml.safe_load(annotations["crdsExamples"])
+    assert (example["kind"], example["apiVersion"]) == (
+        described["kind"],
+        f"{crd['spec']['group']}/{described['version']}",
+    )
 
 
 def test_the_manifest_for_kubectl_is_whole_and_knows_no_helm() -> None:

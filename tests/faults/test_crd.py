@@ -91,7 +91,9 @@ def test_it_waits_for_a_crd_and_for_a_new_one(world: World, kube: Kube, stage: S
         wait_for(lambda: says(operator, NOT_INSTALLED), PATIENCE, "it to say that there is no CRD")
         kube.apply(older())
         wait_for(
-            lambda: says(operator, "older than this operator: apply crds/"), PATIENCE, "it to report the older CRD"
+            lambda: says(operator, "older than this operator: run kubectl apply --server-side -f crds/"),
+            PATIENCE,
+            "it to report the older CRD",
         )
         assert "status.compliance.passedRules" in ready(operator)[1]
         wait_for(lambda: serves(kube, NAME), PATIENCE, "the older CRD to be served")

@@ -14,10 +14,11 @@ _log = logging.getLogger(__name__)
 _CHECK = 300.0  # seconds between two checks of a served CRD; no event reports when it is replaced
 _NAMED = 5  # missing fields that a message names
 
-NOT_INSTALLED = "the CRD is not installed: kubectl apply -f crds/ (or the chart with crds.enabled)"
+_APPLY = "run kubectl apply --server-side -f crds/"
+NOT_INSTALLED = f"the CRD is not installed: {_APPLY} (or install the chart with crds.enabled)"
 OLDER = (
-    "the CRD is older than this operator: apply crds/ of the operator's own version (or upgrade the chart with "
-    "crds.enabled); it does not know {fields}"
+    f"the CRD is older than this operator: {_APPLY} with the files of the operator's own version (or upgrade the chart "
+    "with crds.enabled); it does not know {fields}"
 )
 
 

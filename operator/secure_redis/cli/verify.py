@@ -10,6 +10,7 @@ from kubernetes.aio.config import ConfigException
 
 from secure_redis.api import names
 from secure_redis.cli.config import Config
+from secure_redis.cli.served import NOT_INSTALLED
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.lease import LeaseSettings
@@ -107,5 +108,5 @@ async def _answered(answer: Awaitable[object], what: str) -> None:
     try:
         await answer
     except ApiFailure as failure:
-        why = "the CRD is not installed" if failure.status == 404 else failure.message
+        why = NOT_INSTALLED if failure.status == 404 else failure.message
         raise NotWell(f"{what}: {why}") from None

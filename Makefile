@@ -80,7 +80,7 @@ PYTEST ?=
 RUN_TESTS = $(PY) -m pytest -n 3 --dist loadfile
 
 .PHONY: prepare
-prepare: ## Build or fetch what the sandbox and the tests run (once; about 8 minutes on 2 cores)
+prepare: ## Build or fetch what the sandbox and the tests run (once; `./sandbox.sh` and `make demo` require less)
 	@$(PY) -m sandbox.prepare
 
 .PHONY: test
@@ -129,7 +129,7 @@ clean-cache: ## Remove everything that was built or fetched; the next run makes 
 	echo "removing $$cache"; chmod -R u+w "$$cache"; rm -rf -- "$$cache"
 
 .PHONY: chart-docs
-chart-docs: ## Generate the chart's README, part of its schema, and examples/install/install.yaml
+chart-docs: ## Generate the chart's README, part of its schema, examples/install/install.yaml and sandbox/chart/rendered.yaml
 	$(PY) scripts/chart_docs.py
 
 # They are no part of a release. A site without them is complete.

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,12 +45,3 @@ def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
                 progress(waiting)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@contextlib.contextmanager
-def step(message: str) -> Iterator[None]:
-    """Report that a long step begins, and how long it took once it is done."""
-    progress(f"{message}…")
-    begun = time.monotonic()
-    yield
-    progress(f"{message}: done in {time.monotonic() - begun:.0f} s")

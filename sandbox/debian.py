@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.cache import cache_dir, locked, step
+from sandbox.cache import cache_dir, locked
+from sandbox.plan import step
+from sandbox.registries import DEBIAN, way_out
 
 _INSTALLED = Path("/var/lib/dpkg/status")
 # A line of `apt-get install --simulate`: Inst name[:arch] [old version] (version origin…).
@@ -24,9 +26,9 @@ def unpacked(package: str) -> Path:
     Raises PackageError where there is no apt, the package is unknown, or nothing can be fetched.
     """
     home = cache_dir() / "debian" / package
-    done = home / ".complete"
-    if done.exists():
+    if is_unpacked(package):
         return home
+    done = home / ".complete"
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise PackageError(f"{package} cannot be fetched: this system has no {tool}")
@@ -36,6 +38,11 @@ def unpacked(package: str) -> Path:
                 _fetch([package], home)
             done.touch()
     return home
+
+
+def is_unpacked(package: str) -> bool:
+    """Return whether `unpacked` has nothing to do."""
+    return (cache_dir() / "debian" / package / ".complete").exists()
 
 
 def root(name: str, packages: Sequence[str]) -> Path:
@@ -89,7 +96,7 @@ def _private_apt(scratch: Path, installed: Path) -> list[str]:
         "".join(f"#clear {hook};\n" for hook in hooks)
         + f'Dir::State "{scratch}/state";\nDir::State::lists "lists/";\nDir::State::status "{installed}";\n'
         + f'Dir::Cache "{scratch}/cache";\nDebug::NoLocking "true";\nAPT::Sandbox::User "root";\n'
-        + 'Acquire::Languages "none";\n'
+        + 'Acquire::Languages "none";\nAcquire::Retries "3";\n'
     )
     return ["apt-get", f"--config-file={config}"]
 
@@ -98,5 +105,6 @@ def _run(argv: list[str], cwd: str) -> str:
     done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         output = done.stderr.strip().splitlines()
-        raise PackageError(f"`{argv[0]}` failed with code {done.returncode}: {output[-1] if output else 'no message'}")
+        text = f"`{argv[0]}` failed with code {done.returncode}: {output[-1] if output else 'no message'}"
+        raise PackageError(way_out(text, DEBIAN))
     return done.stdout

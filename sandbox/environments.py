@@ -6,7 +6,9 @@ import sys
 import venv
 from pathlib import Path
 
-from sandbox.cache import cache_dir, locked, step
+from sandbox.cache import cache_dir, locked
+from sandbox.plan import step
+from sandbox.registries import PYPI, way_out
 
 _REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
 _COMPLETE = ".complete"
@@ -21,20 +23,32 @@ def environment(name: str) -> Path:
 
     Raises EnvironmentFailedError.
     """
-    requirements = _REQUIREMENTS / f"{name}.txt"
-    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    version = ".".join(map(str, sys.version_info[:3]))
-    home = cache_dir() / f"{name}-{version}-{digest}"
-    if (home / _COMPLETE).exists():
+    home = _home(name)
+    if is_installed(name):
         return home
     with locked(cache_dir() / f"{name}.lock", f"waiting for another process to install {name}"):
         if not (home / _COMPLETE).exists():
-            with step(f"installing {name} (once, a few minutes)"):
+            with step(f"installing {name}", 120):
                 venv.create(home, clear=True, with_pip=True)
                 install = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
-                install += ["--disable-pip-version-check", "-r", str(requirements)]
+                install += ["--disable-pip-version-check", "-r", str(_requirements(name))]
                 done = subprocess.run(install, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise EnvironmentFailedError(f"{name} could not be installed:\n{done.stderr[-2000:]}")
+                raise EnvironmentFailedError(way_out(f"{name} could not be installed:\n{done.stderr[-2000:]}", PYPI))
             (home / _COMPLETE).touch()
     return home
+
+
+def is_installed(name: str) -> bool:
+    """Return whether `environment` has nothing to do."""
+    return (_home(name) / _COMPLETE).exists()
+
+
+def _requirements(name: str) -> Path:
+    return _REQUIREMENTS / f"{name}.txt"
+
+
+def _home(name: str) -> Path:
+    digest = hashlib.sha256(_requirements(name).read_bytes()).hexdigest()[:12]
+    version = ".".join(map(str, sys.version_info[:3]))
+    return cache_dir() / f"{name}-{version}-{digest}"

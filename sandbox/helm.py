@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sandbox.toolchain import Tool, build
 
-HELM = Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", "~2.5 min")
+HELM = Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", 140)
 
 
 def helm() -> Path:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.cache import step
 from sandbox.debian import PackageError, root, unpacked
+from sandbox.plan import step
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "localhost/secure-redis-operator"

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from sandbox.ca import CertificateAuthority
-from sandbox.debian import PackageError, libraries, unpacked
+from sandbox.debian import PackageError, is_unpacked, libraries, unpacked
 
 _PACKAGE = "redis-server"
 _TRIAL_SECONDS = 10
@@ -31,10 +31,9 @@ class RedisTool:
 def redis_tool() -> RedisTool:
     """Return a tested redis-server. Raises RedisToolError."""
     on_path = shutil.which("redis-server")
-    if on_path is not None:
-        tool = RedisTool(Path(on_path), {})
-        if _speaks_tls(tool):
-            return tool
+    tool = _on_path()
+    if tool is not None:
+        return tool
     try:
         home = unpacked(_PACKAGE)
     except PackageError as error:
@@ -45,6 +44,18 @@ def redis_tool() -> RedisTool:
     if not _speaks_tls(tool):
         raise RedisToolError(f"the package {_PACKAGE} of this system has no TLS: put a redis-server that has on PATH.")
     return tool
+
+
+def is_ready() -> bool:
+    """Return whether `redis_tool` has nothing to fetch."""
+    return is_unpacked(_PACKAGE) or _on_path() is not None
+
+
+@functools.cache
+def _on_path() -> RedisTool | None:
+    found = shutil.which("redis-server")
+    tool = RedisTool(Path(found), {}) if found else None
+    return tool if tool is not None and _speaks_tls(tool) else None
 
 
 def _speaks_tls(tool: RedisTool) -> bool:

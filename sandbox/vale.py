@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sandbox.toolchain import Tool, build
 
-VALE = Tool("vale", "vale", "github.com/vale-cli/vale/v3/cmd/vale", "github.com/vale-cli/vale/v3", "~1 min")
+VALE = Tool("vale", "vale", "github.com/vale-cli/vale/v3/cmd/vale", "github.com/vale-cli/vale/v3", 85)
 
 
 def vale() -> Path:

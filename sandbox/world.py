@@ -17,9 +17,9 @@ from sandbox.api import Api, Document
 from sandbox.azure.control.client import Control
 from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
-from sandbox.chart.install import OPERATOR, install
+from sandbox.chart.install import OPERATOR, STATUS_WRITERS, install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
-from sandbox.cluster import ADMIN, Cluster
+from sandbox.cluster import Cluster
 from sandbox.processes import Child
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.domain.grants import Power
@@ -111,9 +111,7 @@ class World:
 
     def install_chart(self) -> None:
         """Install the chart's roles and policies with this world's values."""
-        # The policies let these write a status too: tests restore statuses, and a second replica has its own name.
-        writers = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}-other"]
-        policies = {"statusWriters": writers, **self.values.get("policies", {})}
+        policies = {"statusWriters": list(STATUS_WRITERS), **self.values.get("policies", {})}
         install(self.api, {**self.values, "policies": policies})
 
     def stop(self) -> None:

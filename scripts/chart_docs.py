@@ -10,7 +10,8 @@ PYTHONPATH=operator:. python scripts/chart_docs.py --check    writes nothing; ex
 - charts/…/values.schema.json: `definitions.config.*`, from the operator's own model of its configuration, and
   `patternProperties`, from charts/…/files/foreign.yaml;
 - examples/install/install.yaml: the chart with its defaults, for those who install with kubectl. It is there because it
-  is a manifest that works as it is; crds/ holds definitions only, and a chart must not contain what it renders.
+  is a manifest that works as it is; crds/ holds definitions only, and a chart must not contain what it renders;
+- sandbox/chart/rendered.yaml: the chart with the values of the sandbox, so that its first start builds no Helm.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from typing import Any
 
 import yaml
 
+from sandbox.chart.install import RENDERED, rendered
 from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT, render
 from secure_redis.api.refused_names import ENV_PARTS, ENV_PATTERN, METADATA_PATTERN, MOUNT_PATTERN
 from secure_redis.cli.config import Config
@@ -73,6 +75,7 @@ def texts() -> Iterator[tuple[Path, str]]:
     yield README, readme(chart, (CHART / "values.yaml").read_text(encoding="utf-8"))
     yield SCHEMA, schema(json.loads(SCHEMA.read_text(encoding="utf-8")))
     yield INSTALL, manifest(render(name=chart["name"]))
+    yield RENDERED, rendered()
 
 
 def stale() -> list[Path]:

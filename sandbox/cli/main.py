@@ -97,7 +97,7 @@ def up(no_operator: bool, bare: bool) -> None:
         progress(f"the sandbox {sandbox.name!r} is being started by another process…")
         facts = wait_for(lambda: _facts_while_running(sandbox), _UP_SECONDS, "the sandbox to be up")
     if facts is None:
-        prepare()  # here, where its progress is visible
+        prepare(helm=bare)  # here, where its progress is visible
         facts = _start(sandbox, [] if no_operator else ["--bare"] if bare else ["--operator"])
         progress(f'it runs. For kubectl in this shell: eval "$({sandbox.command("env")})"')
     elif bare and not sandbox.values.exists():

@@ -83,7 +83,7 @@ def _opening(story: Story) -> None:
         is what they printed."""
     )
     story.say("Preparing (the first time this builds a control plane, which takes minutes; it is kept), then starting:")
-    prepare()
+    prepare(helm=False)
 
 
 def _tell(stage: Stage, sandbox: Sandbox, chapters: Sequence[tuple[str, Chapter]], *, keep: bool) -> None:

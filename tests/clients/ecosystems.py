@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from sandbox.cache import cache_dir, locked, step
+from sandbox.cache import cache_dir, locked
 from sandbox.environments import EnvironmentFailedError, environment
+from sandbox.plan import step
 from sandbox.redis_tool import redis_tool
 from sandbox.toolchain import ToolchainError, go
 from tests.clients.endpoint import Binding

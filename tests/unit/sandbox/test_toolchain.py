@@ -1,6 +1,7 @@
 """How the sandbox's programs are found and built. The compiler is a stand-in on PATH; all else is the real thing."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -81,10 +82,19 @@ def test_the_next_build_removes_the_files_of_a_killed_one(tmp_path: Path) -> Non
     out, _ = first.communicate(timeout=60)
     binary = Path(out.strip())
     binary.unlink()
-    binary.parent.joinpath(".etcd-killed").mkdir()
-    binary.parent.joinpath(".etcd-killed", "etcd").write_text("half")
+    binary.parent.joinpath(".build-killed").mkdir()
+    binary.parent.joinpath(".build-killed", "etcd").write_text("half")
     builder(tmp_path).communicate(timeout=60)
     assert [path.name for path in binary.parent.iterdir()] == ["etcd"]
+
+
+def programs(directory: Path, **versions: str) -> None:
+    """Programs that only know their versions."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, answer in versions.items():
+        program = directory / name.replace("_", "-")
+        program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        program.chmod(0o755)
 
 
 @pytest.mark.parametrize(("said", "taken"), [(DEFAULT_VERSION, True), ("1.36.0", True), ("1.35.4", False)])
@@ -92,11 +102,7 @@ def test_envtest_binaries_are_taken_for_the_pinned_minor_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, taken: bool
 ) -> None:
     log = compiler(tmp_path, ANY_BUILD)
-    for name, answer in (("kube-apiserver", f"Kubernetes v{said}"), ("etcd", "")):
-        program = tmp_path / "assets" / name
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(f"#!/bin/sh\necho '{answer}'\n")
-        program.chmod(0o755)
+    programs(tmp_path / "assets", kube_apiserver=f"Kubernetes v{said}", etcd="etcd Version: 3.6.4")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
     process = builder(tmp_path, "from sandbox.toolchain import *; print(control_plane_binary('kube-apiserver'))")
     out, err = process.communicate(timeout=60)
@@ -104,6 +110,93 @@ def test_envtest_binaries_are_taken_for_the_pinned_minor_only(
     assert (Path(out.strip()).parent == tmp_path / "assets") is taken
     assert log.exists() is not taken
     assert ("not used" in err) is not taken
+
+
+def test_what_setup_envtest_and_path_have_is_taken_before_anything_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = compiler(tmp_path, ANY_BUILD)
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    minor = DEFAULT_VERSION.rsplit(".", 1)[0]
+    envtest = tmp_path / "data/kubebuilder-envtest/k8s"
+    for patch in ("0", "9", "10"):
+        release = envtest / f"{minor}.{patch}-linux-{machine}"
+        programs(release, kube_apiserver=f"Kubernetes v{minor}.{patch}", etcd="etcd Version: 3.5.21")
+    # On PATH, in the directory of the compiler: controllers that fit, a scheduler that does not, and an etcd.
+    bin_directory = tmp_path / "bin"
+    programs(
+        bin_directory,
+        etcd="etcd Version: 3.6.0",
+        kube_controller_manager=f"Kubernetes v{minor}.1",
+        kube_scheduler="Kubernetes v1.30.1",
+    )
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    process = builder(tmp_path, "from sandbox.toolchain import *; print(*control_plane_binaries().values(), sep='\\n')")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    found = {Path(line).name: Path(line).parent for line in out.splitlines()}
+    assert found["kube-apiserver"] == envtest / f"{minor}.10-linux-{machine}"
+    assert found["etcd"] == found["kube-controller-manager"] == bin_directory
+    assert found["kube-scheduler"].is_relative_to(tmp_path / "cache")
+    (line,) = log.read_text().splitlines()
+    assert line.endswith(" k8s.io/kubernetes/cmd/kube-scheduler")
+
+
+def test_the_programs_of_kubernetes_are_built_by_one_command(tmp_path: Path) -> None:
+    build = 'while [ "$1" != -o ]; do shift; done; for one in {names}; do echo built > "$2/$one"; done'
+    names = "kube-apiserver kube-controller-manager kube-scheduler"
+    log = compiler(tmp_path, f"case $* in *etcd*) {ANY_BUILD} ;; *) {build.format(names=names)} ;; esac")
+    process = builder(tmp_path, "from sandbox.toolchain import *; print(*control_plane_binaries())")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out.split() == ["etcd", *names.split()]
+    etcd, kubernetes = log.read_text().splitlines()
+    assert etcd.endswith("go.etcd.io/etcd/server/v3")
+    assert kubernetes.endswith(" ".join(f"k8s.io/kubernetes/cmd/{name}" for name in names.split()))
+
+
+# Fails once as a Go command does, then builds.
+FAILS_ONCE = f"""if [ ! -e {{failed}} ]; then touch {{failed}}; echo '{{message}}' >&2; exit 1; fi
+{ANY_BUILD}"""
+
+
+def test_a_time_out_of_the_module_proxy_is_tried_again(tmp_path: Path) -> None:
+    message = 'go: example.test/x@v1.0.0: Get "https://proxy.test/x": net/http: TLS handshake timeout'
+    log = compiler(tmp_path, FAILS_ONCE.format(failed=tmp_path / "failed", message=message))
+    process = builder(tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert Path(out.strip()).read_text() == "built\n"
+    assert len(log.read_text().splitlines()) == 2
+    assert "sandbox: the Go module proxy did not answer in time: attempt 2 of 3\n" in err
+
+
+def test_a_proxy_that_never_answers_is_given_up_with_the_way_out(tmp_path: Path) -> None:
+    log = compiler(tmp_path, "echo 'dial tcp 192.0.2.1:443: i/o timeout' >&2; exit 1")
+    process = builder(tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert len(log.read_text().splitlines()) == 3
+    assert "go env -w GOPROXY" in err
+
+
+@pytest.mark.parametrize(
+    ("message", "advised"),
+    [
+        ("reading https://proxy.test/x/@v/v1.0.0.zip: 403 Forbidden", True),
+        ("dial tcp: lookup proxy.test: no such host", True),
+        ("main.go:404:12: undefined: everything", False),
+    ],
+)
+def test_a_refusal_is_final_and_names_the_way_out(tmp_path: Path, message: str, advised: bool) -> None:
+    log = compiler(tmp_path, FAILS_ONCE.format(failed=tmp_path / "failed", message=message))
+    process = builder(tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert len(log.read_text().splitlines()) == 1
+    assert message in err
+    assert ("go env -w GOPROXY" in err) is advised
 
 
 @pytest.mark.parametrize("module", ["controlplane", "floor"])

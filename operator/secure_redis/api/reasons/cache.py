@@ -57,7 +57,7 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.CACHE_FAILED: row(
         "Azure reports the cache as failed or unusable.",
-        "Inspect the cache in Azure; open a support request there.",
+        "Inspect the cache in Azure. Open a support request there.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
     ),
     Reason.CACHE_DISABLED: row(
@@ -96,7 +96,7 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.TERMINAL | Trait.NOT_REPEATED,
     ),
     Reason.REQUEST_REFUSED: row(
-        "Azure refused the request as wrong; the message names the error.",
+        "Azure refused the request as wrong. The message names the error.",
         "Correct what Azure's message names in the spec.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,

@@ -1,4 +1,4 @@
-"""Collect the rows of all reasons. The code reads a reason's traits here; the documentation is generated from it."""
+"""Collect the rows of all reasons. The code reads a reason's traits here. The documentation is generated from it."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -107,7 +107,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS,
     ),
     Reason.SECRET_TAMPERED: row(
-        "Another field manager changed the published Secret or the injected fields of a workload; the operator "
+        "Another field manager changed the published Secret or the injected fields of a workload. The operator "
         "restored it. "
         "The event names the entries and, where Kubernetes recorded it, the field manager.",
         "Find out who uses that field manager (the API server's audit log has the user), and stop it.",
@@ -141,7 +141,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.SECRET_IN_USE: row(
         "A Secret is to be deleted, and a workload or pod still names it, or the operator cannot check whether one "
-        "does; the Secret stays.",
+        "does. The Secret stays.",
         "Delete or change what the message names, or resume its workload. To keep the Secret, set "
         "`spec.connection.deletionPolicy: Retain`.",
         on={ConditionType.READY, ConditionType.RECONCILING},

@@ -9,7 +9,7 @@ from secure_redis.api.reasons.row import JUDGED, ON_CACHE, ON_CREDENTIALS, SAFET
 LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.PENDING: row(
         "The operator has not read it yet.",
-        "Wait; if it lasts, check whether the operator runs.",
+        "Wait. If it lasts, check whether the operator runs.",
         on=ON_CACHE | ON_CREDENTIALS | JUDGED | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PROGRESS | Trait.PASSING | Trait.ROTATION_STEP,
     ),
@@ -44,7 +44,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.TERMINAL,
     ),
     Reason.LIMIT_REACHED: row(
-        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow; the oldest "
+        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow. The oldest "
         "are served.",
         "Delete some, use fewer ServiceAccounts or another namespace, or have `limits` raised in the operator's "
         "configuration. A Secret that was published stays, but is not kept current.",
@@ -86,7 +86,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.EVENT_ONLY,
     ),
     Reason.OPERATED_BY_ANOTHER: row(
-        "Another install of the operator serves this resource; this one does not change it.",
+        "Another install of the operator serves this resource. This one does not change it.",
         "Uninstall one of the two. If the other one is permanently gone, remove its annotation: "
         "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
         traits=Trait.EVENT_ONLY,

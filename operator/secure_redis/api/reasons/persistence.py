@@ -46,7 +46,7 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.STORAGE_KEY_UNWANTED: row(
         "The account (Managed Redis: the cluster) is encrypted with another key than spec.persistence.encryption has.",
-        "Change the encryption in Azure, or the expectation. The operator never changes an account; for a cluster see "
+        "Change the encryption in Azure, or the expectation. The operator never changes an account. For a cluster see "
         "`status.drift` and consent with `secureredis.io/allow-disruption`.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
@@ -88,7 +88,7 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
     Reason.STORAGE_SECRET_REFUSED: row(
-        "The Secret does not hold an acceptable connection string of the declared account; nothing was sent.",
+        "The Secret does not hold an acceptable connection string of the declared account. Nothing was sent.",
         "Store the connection string with an account key, as `az storage account show-connection-string` prints it.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,

@@ -8,7 +8,7 @@ from secure_redis.api.reasons.row import ON_CREDENTIALS, ReasonRow, Trait, row
 
 ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.ROTATING: row(
-        "A key is being rotated; status.rotation reports the phase.",
+        "A key is being rotated. status.rotation reports the phase.",
         "Wait.",
         on={ConditionType.RECONCILING},
         traits=Trait.ROTATION_STEP | Trait.ROTATION_STATUS,
@@ -31,17 +31,17 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.GEO_REPLICATED: row(
         "The cache is linked for geo-replication, so the operator does not rotate its keys.",
-        "Unlink the caches, rotate, and link them again; or rotate manually, one cache after the other.",
+        "Unlink the caches, rotate, and link them again. Or rotate manually, one cache after the other.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.APPROVAL_REQUIRED: row(
         "The first rotation would regenerate a key that something outside the cluster may use.",
-        "Make sure that no one uses the key that the message names, then set the annotation it names; or state "
+        "Make sure that no one uses the key that the message names, then set the annotation it names. Or state "
         "`authentication.rotation.otherConsumers: None`.",
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
     Reason.OVERLAP_NOT_OVER: row(
-        "The key that would be regenerated was current until not long ago; consumers outside the cluster may hold it.",
+        "The key that would be regenerated was current until not long ago. Consumers outside the cluster may hold it.",
         "Wait until the time that the message names, or lower `authentication.rotation.minimumOverlapHours`.",
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
@@ -62,7 +62,7 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "An emergency rotation that does not wait for pods was requested, without the permission for it.",
         "It requires `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's "
         "configuration "
-        "(grants or caps); a value that begins with `emergency-` requires neither and waits for the pods.",
+        "(grants or caps). A value that begins with `emergency-` requires neither and waits for the pods.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.REGENERATING: row(

@@ -12,7 +12,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.WORKLOADS_CURRENT},
     ),
     Reason.ROLLING_OUT: row(
-        "Workloads are being injected, released or moved to a new key; `status.workloads` lists the pods that still "
+        "Workloads are being injected, released or moved to a new key. `status.workloads` lists the pods that still "
         "hold an older key.",
         "Wait.",
         on={ConditionType.RECONCILING, ConditionType.WORKLOADS_CURRENT},
@@ -80,7 +80,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.TARGET_REPLACED: row(
         "Another process replaces the whole workload repeatedly and drops the injection (`Replace=true`).",
-        "Sync it without Replace=true, or write the Secret's reference into its manifest; then set "
+        "Sync it without Replace=true, or write the Secret's reference into its manifest. Then set "
         "`secureredis.io/refresh`.",
         on={ConditionType.WORKLOADS_CURRENT},
     ),

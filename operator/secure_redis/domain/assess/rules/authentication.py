@@ -273,7 +273,7 @@ RULES = (
         why="Every client that reaches the cache can read and write everything.",
         reads=(
             "the cache's redisConfiguration.authnotrequired, which only a cache in a virtual network can have; not "
-            "applicable to others"
+            "applicable to other caches"
         ),
         needs=(READ_CACHE,),
     ),

@@ -162,7 +162,7 @@ RULES = (
         on_cache(_stuck_endpoints),
         "approve the connection or remove it",
         why="A person waits for it, or it points to an endpoint that no longer exists.",
-        reads="the private endpoint connections; not applicable where there are none",
+        reads="the private endpoint connections; not applicable to a cache without one",
         needs=(READ_CACHE, READ_MANAGED),
     ),
     Rule(
@@ -214,7 +214,7 @@ RULES = (
             "Powerpipe azure_redis_cache_in_virtual_network",
         ),
         why="Injection is deprecated and cannot be undone. Azure Managed Redis does not have it.",
-        reads="the cache's subnetId; not applicable where Azure reports none",
+        reads="the cache's subnetId; not applicable to a cache without one",
         needs=(READ_CACHE,),
     ),
 )

@@ -248,7 +248,7 @@ RULES = (
         why="The cache may still serve, but Azure can neither change nor patch it.",
         reads=(
             "the cache's provisioningState (Managed Redis: provisioningState and resourceState of cluster and "
-            "database); not applicable while Azure works on it"
+            "database); not applicable while Azure changes the cache"
         ),
         needs=(READ_CACHE, READ_MANAGED, READ_DATABASE),
     ),

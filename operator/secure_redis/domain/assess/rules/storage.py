@@ -134,7 +134,7 @@ RULES = (
         _on_account(_transport),
         "set supportsHttpsTrafficOnly to true and minimumTlsVersion to TLS1_2 on the storage account",
         why="A party between the cache (or a reader) and the account can read the persisted data.",
-        reads="the account's settings; not applicable while nothing is persisted. A minimum that is not set is TLS 1.0",
+        reads="the account's settings. A minimum that is not set is TLS 1.0; not applicable while nothing is persisted",
         needs=(READ_ACCOUNT,),
     ),
     Rule(

@@ -146,7 +146,7 @@ RULES = (
         "correct the tag CredentialId of the secret",
         why="The next rotation would regenerate the key that clients use.",
         reads=(
-            "the tag CredentialId of the version in Key Vault, against the listed keys; not applicable without the tag"
+            "the tag CredentialId of the version in Key Vault, against the listed keys; not applicable without that tag"
         ),
         needs=(READ_SECRET, "Microsoft.Cache/redis/listKeys/action"),
     ),

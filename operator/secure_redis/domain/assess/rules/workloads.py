@@ -123,7 +123,7 @@ RULES = (
         strict=Severity.MEDIUM,
         why="Its pods hold an older key, which the next rotation invalidates.",
         reads=(
-            "the workloads that spec.workloads lists and that consent; not applicable where there are none, or "
+            "the workloads that spec.workloads lists and that consent; not applicable without such a workload, or "
             "while one "
             "is rolling"
         ),
@@ -160,7 +160,7 @@ RULES = (
             "An environment variable changes only with a restart, is inherited by every child process and shown in "
             "dumps."
         ),
-        reads="the containers of the workloads that spec.workloads lists; not applicable where there are none",
+        reads="the containers of the workloads that spec.workloads lists; not applicable without such a workload",
         needs=(WORKLOAD_RIGHTS,),
     ),
     Rule(
@@ -171,7 +171,7 @@ RULES = (
         "correct spec.workloads, or create what it names",
         strict=Severity.MEDIUM,
         why="The spec expects a consumer, and the operator injects nothing into it.",
-        reads="the workloads that spec.workloads lists; not applicable where there are none",
+        reads="the workloads that spec.workloads lists; not applicable without such a workload",
         needs=(WORKLOAD_RIGHTS,),
     ),
 )

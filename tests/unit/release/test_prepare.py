@@ -35,6 +35,7 @@ def test_every_version_is_written_and_nothing_else_changes(checkout: Checkout) -
     left = [
         f"{name}: {line}"
         for name in checkout.git("ls-files", "README.md", "docs", "examples", "charts", "pyproject.toml").splitlines()
+        if name != "docs/releasing.md"  # its example has one version, whichever is released
         for line in (checkout.root / name).read_text(encoding="utf-8").splitlines()
         if re.search(rf"(?:secure-redis-operator|tag).*(?<![\d.]){re.escape(old.text)}(?![\d.])", line, re.IGNORECASE)
     ]

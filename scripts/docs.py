@@ -313,8 +313,6 @@ _DEEPEST = 4  # the level of a heading
 def _section(path: str, schema: Mapping[str, Any], level: int) -> Iterable[str]:
     required = set(schema.get("required", ()))
     yield from ("", f"{'#' * level} `{path}`", "", _text(schema.get("description", "")))
-    yield from _checks(schema)
-    yield from ("", "Fields:")
     nested: list[tuple[str, Mapping[str, Any]]] = []
     for name, field in schema["properties"].items():
         inner = field.get("items", field)
@@ -323,6 +321,7 @@ def _section(path: str, schema: Mapping[str, Any], level: int) -> Iterable[str]:
         yield from _indented(("", _text(field.get("description", "")), *_checks(field, inside)))
         if inside:
             nested.append((inside, inner))
+    yield from _checks(schema)
     for inner_path, inner in nested:
         yield from _section(inner_path, inner, min(level + 1, _DEEPEST))
 

@@ -7,11 +7,14 @@ On a Git host, a reader sees the Markdown itself. So these forms read well there
 - A quotation that begins with `[!NOTE]`, `[!TIP]`, `[!IMPORTANT]`, `[!WARNING]` or `[!CAUTION]` becomes a box.
 """
 
+import functools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 _LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]*)\]\((?P<target>\.\./[^()\s]*)\)")
 _FENCE = re.compile(r"(```+|~~~+)")
@@ -20,6 +23,7 @@ _BLOCKS = {f"<!-- {slash}{name} -->": (slash, name) for name in ("tabs", "cards"
 _ALERT = re.compile(r"> \[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*")
 _BOXES = {"NOTE": "note", "TIP": "tip", "IMPORTANT": "info", "WARNING": "warning", "CAUTION": "danger"}
 _ICON = Path(__file__).resolve().parent.parent / "charts/secure-redis-operator/icon.svg"
+SEARCH = Path(__file__).with_name("docs_data") / "search.yaml"
 # A search finds the guides first: these folders have many short pages with the same words.
 _LESS = ("claims/", "decisions/", "internals/", "reasons/", "rules/")
 
@@ -152,10 +156,17 @@ def on_files(files: Any, *, config: Any, **_: Any) -> Any:
     return files
 
 
+@functools.cache
+def _words() -> dict[str, list[str]]:
+    words: dict[str, list[str]] = yaml.safe_load(SEARCH.read_text(encoding="utf-8"))
+    return words
+
+
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Translate one page. mkdocs calls it for each."""
     if page.file.src_uri.startswith(_LESS):
         page.meta.setdefault("search", {"boost": 0.5})
+    page.meta.setdefault("tags", _words().get(page.file.src_uri, []))
     if page.file.src_uri == "README.md":
         page.meta.setdefault("hide", ["navigation", "toc"])
     return prepared(markdown, page.file.src_uri)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from scripts import docs_index
-from scripts.docs_markdown import BlockError, blocks, boxes, prepared
+from scripts.docs_markdown import SEARCH, BlockError, blocks, boxes, prepared
 
 TABS = """\
 before
@@ -77,6 +77,12 @@ def test_a_marker_in_a_fence_is_text() -> None:
 def test_an_incomplete_block_is_refused(given: str, named: str) -> None:
     with pytest.raises(BlockError, match=named):
         blocks(given)
+
+
+def test_the_words_of_the_search_are_of_pages_that_exist() -> None:
+    words = yaml.safe_load(SEARCH.read_text(encoding="utf-8"))
+    assert words
+    assert [page for page in words if not (SEARCH.parents[2] / "docs" / page).is_file()] == []
 
 
 def test_the_list_of_pages_is_that_of_the_navigation(tmp_path: Path) -> None:

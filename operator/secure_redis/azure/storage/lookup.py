@@ -42,7 +42,7 @@ async def find_account(
         denied = denied or found
     return denied or Unknown(
         Reason.AZURE_DENIED,
-        f"subscription {subscription} shows this identity no storage account {name}: it was deleted, is in another "
+        f"subscription {subscription} shows this identity no storage account {name}. It was deleted, is in another "
         f"subscription, or the identity requires a role on it that contains {READ_ACCOUNT}, such as Reader",
         permission=READ_ACCOUNT,
     )

@@ -317,7 +317,7 @@ def _unproven(given: Evidence) -> Explanation:
     return Explanation(
         Reason.KEY_UNPROVEN,
         # What to do comes first: the rest may be long, and a condition holds 1024 characters.
-        f"{_version(given.vault)} is not proven to be a live key of this cache: allow the identity "
+        f"{_version(given.vault)} is not proven to be a live key of this cache. Allow the identity "
         "Microsoft.Cache/redis/listKeys/action, open a route to the cache, or set the secret's tag "
         f"{PROVIDER_ADDRESS}={given.resource.cache.text}. Now {other}. listKeys: {listed}. AUTH: {tried}",
     )

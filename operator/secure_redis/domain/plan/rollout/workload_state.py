@@ -165,8 +165,8 @@ class _View:
             return self._unpublished(status, before, carries(self.resource, facts))
         if given_up(facts, status.dropped):
             text = (
-                f"the injection was dropped {status.dropped} times by something that replaces the workload as a whole; "
-                "it is not injected again: sync without Replace=true, then set secureredis.io/refresh"
+                f"the injection was dropped {status.dropped} times by a writer that replaces the whole workload. "
+                "The operator does not inject it again: sync without Replace=true, then set secureredis.io/refresh"
             )
             status = with_reason(status, Reason.TARGET_REPLACED, text)
             return WorkloadState(status, effect=_behind_if(carries(self.resource, facts)))

@@ -5,6 +5,7 @@ import ipaddress
 import itertools
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,21 @@ def test_no_blank_line_is_rendered(name: str) -> None:
     inside = [pair for pair in pairs if not pair[0].strip() and pair[1] != "---"]
     assert inside == []
     assert [line for line in lines if line != line.rstrip()] == []
+
+
+def empty(part: Any, path: str = "") -> Iterator[str]:
+    """The paths of keys without a value."""
+    if isinstance(part, dict | list):
+        for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+            if value is None or value in ({}, []):
+                yield f"{path}.{key}"
+            yield from empty(value, f"{path}.{key}")
+
+
+def test_no_key_is_empty(rendered: dict[str, list[Document]]) -> None:
+    documents = [one for one in rendered["defaults"] if one["kind"] not in NOT_BUILT_IN]
+    found = [f"{one['kind']}{path}" for one in documents for path in empty(one)]
+    assert found == ["NetworkPolicy.spec.ingress"], "an empty list closes the pods to everything"
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ _COPIED = ("README.md", "docs/**/*.md", "examples/**/*.yaml", "examples/**/*.md"
 _UNRELEASED = re.compile(r"\b[Nn]o (?:release|published|image is published)\b")
 _STATES_IT = ("*.md", "charts/**/*.yaml", "examples/**/*.yaml", "scripts/chart_docs.py")
 _IMAGE_TAG = (
-    rf'((?<![\w.-])(?:tag: ?"?|TAG=|image\.tag=)|(?<![\w.-])registry\.example\.com/{NAME}:'
+    rf'((?<![\w.-])(?:tag: ?"?|TAG=|image\.tag=|TF_VAR_image_tag=)|(?<![\w.-])registry\.example\.com/{NAME}:'
     rf"|(?<![\w./-]){NAME} ){{version}}(?![\w.-])"
 )
 

@@ -26,7 +26,7 @@ class Copy:
         self.root = root
         for part in PARTS:
             shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.tgz"))
-        for file in ("pyproject.toml", "README.md", "CONTRIBUTING.md"):
+        for file in ("pyproject.toml", "mkdocs.yml", "README.md", "CONTRIBUTING.md"):
             shutil.copy(ROOT / file, root)
 
     def insert(self, file: str, text: str, *, before: str) -> None:

@@ -57,7 +57,7 @@ def size(svg: str) -> tuple[int, int]:
     return round(float(found["width"])), round(float(found["height"]))
 
 
-def figure(text: str, images: list[tuple[str, str]], smallest: float) -> str:
+def figure(kind: str, text: str, images: list[tuple[str, str]], smallest: float) -> str:
     """Return the HTML of a picture that `text` describes. `images`: address and SVG of each."""
     description = html.escape(" ".join(text.split()))
     shown = []
@@ -65,7 +65,7 @@ def figure(text: str, images: list[tuple[str, str]], smallest: float) -> str:
         width, height = size(svg)
         style = f"min-width: {round(width * smallest)}px"
         shown.append(f'<img src="{address}" alt="{description}" width="{width}" height="{height}" style="{style}">')
-    return f'<figure class="picture" tabindex="0">{"".join(shown)}</figure>'
+    return f'<figure class="picture {kind}" tabindex="0">{"".join(shown)}</figure>'
 
 
 def pictured(markdown: str, page: str, docs: Path, recordings: Path) -> str:
@@ -77,7 +77,7 @@ def pictured(markdown: str, page: str, docs: Path, recordings: Path) -> str:
         images = [
             (f"{folder}{match['name']}-{theme}.svg#only-{theme}", drawn(source.resolve(), theme)) for theme in THEMES
         ]
-        return figure(match["text"], images, _SMALLEST_DRAWING)
+        return figure("drawing", match["text"], images, _SMALLEST_DRAWING)
 
     def put(match: re.Match[str]) -> str:
         recorded = recordings / f"{match['name']}.svg"
@@ -85,7 +85,7 @@ def pictured(markdown: str, page: str, docs: Path, recordings: Path) -> str:
             return ""
         folder = posixpath.relpath("pictures", posixpath.dirname(page) or ".")
         image = f"{folder}/{recorded.name}", recorded.read_text(encoding="utf-8")
-        return figure(match["text"], [image], _SMALLEST_RECORDING)
+        return figure("recording", match["text"], [image], _SMALLEST_RECORDING)
 
     parts = _FENCED.split(markdown)  # every second one is a block of code
     parts[::2] = [_RECORDING.sub(put, _DRAWING.sub(draw, part)) for part in parts[::2]]

@@ -25,13 +25,15 @@ from sandbox.toolchain import kubectl
 
 ROOT = Path(__file__).resolve().parent.parent
 _SANDBOX = "docs-pictures"
-_WIDEST = 120  # columns; longer lines wrap as on a terminal
+# Columns of the terminal. Longer lines wrap. `get -o wide` has more than others.
+_COLUMNS = 112
+_WIDE = {"demo-rotation": 170, "kubectl-get": 170}
 _CHAPTER = re.compile(r"━━ \d+\. (?P<title>.+?) ━*$")
 # The pictures of chapters of the demo.
 CHAPTERS = {"demo-unsafe": unsafe, "demo-rotation": rotation}
 # The pictures of commands.
 COMMANDS = {
-    "kubectl-get": "get srcache",
+    "kubectl-get": "get srcache -o wide",
     "kubectl-describe": "describe srcache legacy",
 }
 
@@ -56,7 +58,7 @@ def chapters(output: str) -> dict[str, str]:
 def picture(text: str, title: str, name: str) -> str:
     """Return an SVG of a terminal with the title `title` that shows `text`. It loads nothing."""
     shown = Text.from_ansi(text)
-    width = min(_WIDEST, max(len(line) for line in shown.plain.splitlines()))
+    width = min(_WIDE.get(name, _COLUMNS), max(len(line) for line in shown.plain.splitlines()))
     console = Console(
         file=io.StringIO(), record=True, width=width, force_terminal=True, color_system="standard", legacy_windows=False
     )

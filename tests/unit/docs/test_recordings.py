@@ -61,3 +61,15 @@ def test_a_picture_loads_nothing(output: str) -> None:
 
 def test_the_chapters_that_are_shown_are_told() -> None:
     assert {chapter for _, chapter in STORY} >= set(docs_recordings.CHAPTERS.values())
+
+
+def test_a_page_shows_each_recording() -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (docs_recordings.ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"^<!-- picture: ([\w-]+) \|", page, re.MULTILINE)}
+    assert named == {*docs_recordings.CHAPTERS, *docs_recordings.COMMANDS}
+
+
+def test_a_wide_table_stays_in_one_line() -> None:
+    line = "NAME " + "column " * 20
+    assert shown(docs_recordings.picture(line, "get", "kubectl-get")) == [line.rstrip()]
+    assert len(shown(docs_recordings.picture(line, "get", "kubectl-describe"))) == 2

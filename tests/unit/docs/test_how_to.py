@@ -11,7 +11,11 @@ import pytest
 import yaml
 
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.azure.core.clouds import PUBLIC
+from secure_redis.domain.assess.ownership import not_leading
+from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.plan.cache.creation import FOREIGN
 from secure_redis.telemetry.metrics import Metrics
 from tests.unit.docs.test_written import CHART, ROOT, objects, tokens
 
@@ -100,6 +104,18 @@ def test_the_network_page_names_the_hosts_of_the_cloud() -> None:
     }.items():
         (suffix,) = (one for one in suffixes if f"`{host}.{one}`" in text)
         assert suffix == suffixes[0]
+
+
+def test_the_captured_messages_are_still_those_of_the_operator() -> None:
+    text = (HOW_TO / "several-clusters.md").read_text()
+    assert f"OwnedByAnother: {FOREIGN}\n" in text
+    (document,) = objects(HOW_TO / "several-clusters.md")
+    metadata = {**document["metadata"], "name": "second", "uid": "1", "resourceVersion": "1"}
+    resource = parse({**document, "metadata": metadata})
+    assert isinstance(resource, SecureRedisCache)
+    before, after = not_leading("CLUSTER", resource).message.split("CLUSTER/")
+    assert re.search(f"NotLeading: {re.escape(before)}[0-9a-f-]{{36}}/{re.escape(after)}\n", text)
+    assert f"can reach the cache; {Redis.PRIVATE_LINK}\n" in (HOW_TO / "network.md").read_text()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: str(recipe).splitlines()[0])

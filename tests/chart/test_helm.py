@@ -168,6 +168,19 @@ def test_a_release_in_a_namespace_that_is_deleted_is_refused(cluster: Cluster, r
     assert "kubectl wait --for=delete namespace/ending" in said
 
 
+def test_a_missing_namespace_is_reported_with_what_to_run(cluster: Cluster, run: Helm, refused: Helm) -> None:
+    api = Api(cluster)
+    arguments = ("install", "secure-redis", str(CHART), "--create-namespace")
+    said = refused(*arguments, "--set", "namespaces={absent,default}")
+    assert "namespaces that this cluster does not have: absent." in said
+    assert "kubectl create namespace absent" in said
+    made = '[{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "absent"}}]'
+    namespaces = f"namespaces={{absent,{RELEASE_NAMESPACE}}}"
+    run(*arguments, "--set", namespaces, "--set-json", f"extraObjects={made}")
+    assert bindings(api, "absent") == {"secure-redis-operator-chart"}, "the release itself may create it"
+    run("uninstall", "secure-redis")
+
+
 def test_monitors_that_are_left_out_are_reported(run: Helm) -> None:
     notes = run("install", "secure-redis", str(CHART), "--create-namespace", "--set", "serviceMonitor.enabled=true")
     assert "the chart left them out: serviceMonitor (monitoring.coreos.com/v1/ServiceMonitor)." in notes

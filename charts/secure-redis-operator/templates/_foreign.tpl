@@ -46,6 +46,16 @@
 {{- if and .Release.IsInstall (eq (dig "status" "phase" "" $namespace) "Terminating") }}
 {{- fail (printf "\n\nThe namespace %s is being deleted, and nothing can be created in it. Wait until it is gone (kubectl wait --for=delete namespace/%s --timeout=5m), then run Helm again with --create-namespace.\n" .Release.Namespace .Release.Namespace) }}
 {{- end }}
+{{- /* kube-system is in every cluster: if it is not found, there is no cluster to ask. The release may create the others itself. */ -}}
+{{- if and (lookup "v1" "Namespace" "" "kube-system") (not (regexMatch "kind: *Namespace\\b" (toYaml .Values.extraObjects))) }}
+{{- $absent := list }}
+{{- range without (concat (ternary list .Values.namespaces .Values.clusterWide) .Values.watchNamespaces | uniq) .Release.Namespace }}
+{{- if not (lookup "v1" "Namespace" "" .) }}{{ $absent = append $absent . }}{{ end }}
+{{- end }}
+{{- with $absent }}
+{{- fail (printf "\n\nThe values namespaces or watchNamespaces list namespaces that this cluster does not have: %s. Create them (kubectl create namespace %s), or remove them from the values, then run Helm again.\n" (join ", " .) (first .)) }}
+{{- end }}
+{{- end }}
 {{- if not .Values.crds.enabled }}
 {{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "securerediscaches.secureredis.io" }}
 {{- $ours := .Files.Get "files/secureredis.io_securerediscaches.yaml" | fromYaml }}

@@ -33,6 +33,14 @@ PREVIOUS = next((Path(__file__).parent / "previous").glob("*.tgz"))
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/securerediscaches.secureredis.io"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{RELEASE_NAMESPACE}/deployments/secure-redis-operator"
 TIMEOUT = "150s"
+MORE = {
+    "extraArgs": ["--context=unused"],
+    "extraEnv": [{"name": "MORE", "value": "x"}],
+    "extraVolumes": [{"name": "more", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "more", "mountPath": "/srv/more"}],
+    "extraInitContainers": [{"name": "first", "image": "sandbox.test/operator", "args": ["--help"]}],
+    "extraContainers": [{"name": "beside", "image": "sandbox.test/sleep"}],
+}
 
 
 class Life:
@@ -73,6 +81,14 @@ class Life:
     def ready_replicas(self) -> int:
         status = self.world.api.get(DEPLOYMENT).must().get("status") or {}
         return int(status.get("readyReplicas") or 0)
+
+    def operators(self) -> list[Document]:
+        """The pods of the operator, without those that are ending. There is at least one."""
+        path = f"/api/v1/namespaces/{RELEASE_NAMESPACE}/pods?labelSelector=app.kubernetes.io/name=secure-redis-operator"
+        items = self.world.api.get(path).must()["items"]
+        found = [one for one in items if "deletionTimestamp" not in one["metadata"]]
+        assert found
+        return found
 
     def secret(self) -> Document:
         found = self.world.secret(self.team.namespace, "orders")
@@ -209,7 +225,12 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
     # The CRD is to go with the release: refused while a resource needs the operator, and said why.
     life.values["crds"] = {"keep": False}
     life.values["watchNamespaces"] = ["shop"]  # and with rights in that namespace only
+    life.values |= MORE  # the operator works beside other containers, which get none of its tokens
     life.helm("install", str(CHART), "--wait", values=True)
+    for pod in life.operators():
+        status = pod["status"]
+        assert {one["name"]: one["ready"] for one in status["containerStatuses"]} == {"operator": True, "beside": True}
+        assert [one["state"]["terminated"]["exitCode"] for one in status["initContainerStatuses"]] == [0]
     elsewhere = f"/apis/secureredis.io/v1alpha1/namespaces/{RELEASE_NAMESPACE}/securerediscaches"
     assert world.api.service_account(RELEASE_NAMESPACE, "secure-redis-operator").get(elsewhere).status == 403
     life.works(resource)

@@ -146,4 +146,15 @@ def test_a_cluster_below_the_floor_gets_the_way_out() -> None:
         text(options=["--kube-version", "1.31.9"])
     assert "This cluster runs Kubernetes v1.31.9, and the chart requires >=1.34.0" in str(refused.value)
     assert "Upgrade the cluster" in str(refused.value)
+    assert "set allowOlderKubernetes to true" in str(refused.value)
     assert text(options=["--kube-version", "1.34.0-gke.1"])
+
+
+def test_an_older_cluster_can_be_allowed_as_far_as_it_was_measured() -> None:
+    """Nothing is lost there: what is rendered is the same, with every policy."""
+    older = text({"allowOlderKubernetes": True}, options=["--kube-version", "1.31.14"])
+    assert older == text()
+    with pytest.raises(Refused) as refused:
+        text({"allowOlderKubernetes": True}, options=["--kube-version", "1.30.14"])
+    assert "the chart requires >=1.31.0" in str(refused.value)
+    assert "allowOlderKubernetes" not in str(refused.value)

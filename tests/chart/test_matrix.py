@@ -18,7 +18,7 @@ from sandbox.environments import environment
 from secure_redis.cli.config import load
 from tests.chart.matrix import MATRIX, MONITORING
 
-MINORS = ("1.34", "1.37")  # the oldest supported one, and the newest whose schemas the validator has
+MINORS = ("1.31", "1.34", "1.37")  # the oldest that can be allowed, the oldest supported, the newest with schemas
 NOT_BUILT_IN = {"CustomResourceDefinition"}  # the API server judges ours in tests/integration/crd
 SKIPS = Path(__file__).with_name("checkov.yaml")
 # What is never given in all namespaces unless asked for by clusterWide.

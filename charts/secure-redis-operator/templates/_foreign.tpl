@@ -35,10 +35,12 @@
 
 {{- /* Refuses a cluster that cannot run what the chart installs. Helm's own check of Chart.yaml (kubeVersion) names no way out. */ -}}
 {{- define "secure-redis.refuseCluster" -}}
-{{- $floor := index .Chart.Annotations "secureredis.io/kubernetes" }}
+{{- $measured := index .Chart.Annotations "secureredis.io/kubernetes-measured" }}
+{{- $floor := ternary $measured (index .Chart.Annotations "secureredis.io/kubernetes") .Values.allowOlderKubernetes }}
 {{- $version := .Capabilities.KubeVersion.Version }}
+{{- $way := ternary "" (printf " If you cannot upgrade, and the cluster is %s, set allowOlderKubernetes to true (docs/support.md)." (trimSuffix "-0" $measured)) .Values.allowOlderKubernetes }}
 {{- if not (semverCompare $floor $version) }}
-{{- fail (printf "\n\nThis cluster runs Kubernetes %s, and the chart requires %s: its admission policies and its CRD are tested from there on. Upgrade the cluster (on AKS, `az aks get-upgrades` lists the versions), then run Helm again. If you render without a cluster, pass its version: helm template --kube-version.\n" $version (trimSuffix "-0" $floor)) }}
+{{- fail (printf "\n\nThis cluster runs Kubernetes %s, and the chart requires %s: its admission policies and its CRD are tested from there on. Upgrade the cluster (on AKS, `az aks get-upgrades` lists the versions), then run Helm again.%s If you render without a cluster, pass its version: helm template --kube-version.\n" $version (trimSuffix "-0" $floor) $way) }}
 {{- end }}
 {{- /* Only for a user who creates cluster-wide objects anyway: others may not be allowed to read these. Without a cluster, lookup finds nothing. */ -}}
 {{- if .Values.rbac.create }}

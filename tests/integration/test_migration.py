@@ -14,7 +14,7 @@ from tests.integration.test_tutorial import ROOT, SECONDS, blocks, run, shown_on
 
 HOW_TO = ROOT / "docs/how-to"
 
-SANDBOX = 'sandbox() { PYTHONPATH=operator:. "$(scripts/bootstrap)" -m sandbox --name migration "$@"; }\n'
+SANDBOX = f'sandbox() {{ {ROOT}/sandbox.sh --name migration "$@"; }}\n'
 UP = """
 eval "$(sandbox up)"
 eval "$(sandbox env)"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from sandbox.azure_cli import AzureCliError
 from sandbox.cache import cache_dir, progress
+from sandbox.chromium import ChromiumError, chromium
+from sandbox.chromium import is_ready as chromium_is_ready
 from sandbox.debian import PackageError, is_unpacked, unpacked
 from sandbox.environments import EnvironmentFailedError, environment, is_installed
 from sandbox.gitops_definitions import gitops_definitions
@@ -34,9 +36,17 @@ from sandbox.toolchain import (
 )
 from sandbox.vale import VALE
 
-NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, RedisToolError, ToolchainError)
+NotToBeHad = (
+    AzureCliError,
+    ChromiumError,
+    EnvironmentFailedError,
+    NamesError,
+    PackageError,
+    RedisToolError,
+    ToolchainError,
+)
 
-_ENVIRONMENTS = ("azure-cli", "checkov", "docs", "hadolint")
+_ENVIRONMENTS = ("azure-cli", "browser", "checkov", "docs", "hadolint")
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,9 @@ class _Step:
 def prepare(*, helm: bool = True, tests: bool = False, floor: bool = False) -> None:
     """Fetch or build what is missing.
 
-    `helm`: also Helm, which the sandbox itself does not use. `tests`: also azure-cli, checkov, hadolint, mkdocs,
-    promtool and Vale. `floor`: also the oldest supported control plane and the CRDs of Argo CD and Flux.
+    `helm`: also Helm, which the sandbox itself does not use. `tests`: also azure-cli, checkov, Chromium,
+    hadolint, mkdocs, promtool and Vale. `floor`: also the oldest supported control plane and the CRDs of Argo CD and
+    Flux.
     Raises one of `NotToBeHad`, with a sentence that says what to install.
     """
     ready()
@@ -101,6 +112,7 @@ def _steps(*, helm: bool, tests: bool, floor: bool) -> list[_Step]:
     if tests:
         steps += [_Step(120, functools.partial(environment, name)) for name in _ENVIRONMENTS if not is_installed(name)]
         steps += [] if is_unpacked("prometheus") else [_Step(10, functools.partial(unpacked, "prometheus"))]
+        steps += [] if chromium_is_ready() else [_Step(30, chromium)]
     return steps
 
 
@@ -110,7 +122,7 @@ def main() -> int:
     parser.add_argument(
         "--tests",
         action="store_true",
-        help="also install what the tests run: azure-cli, checkov, hadolint, mkdocs, promtool, Vale",
+        help="also install what the tests run: azure-cli, checkov, Chromium, hadolint, mkdocs, promtool, Vale",
     )
     parser.add_argument(
         "--floor",

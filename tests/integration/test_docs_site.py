@@ -147,6 +147,12 @@ def test_a_narrow_screen_can_name_the_columns_and_end_a_line_within_a_long_name(
     assert "<code>Microsoft.<wbr />Cache/<wbr />redis/<wbr />read</code>" in page
 
 
+def test_an_escaped_bar_in_code_is_a_bar(site: Path) -> None:
+    page = (site / "refused-names.html").read_text(encoding="utf-8")
+    assert "bin|<wbr />/<wbr />sbin|<wbr />" in page
+    assert "\\|" not in page
+
+
 def test_a_warning_fails_the_build(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/index.md").write_text("[nowhere](nowhere.md)\n")

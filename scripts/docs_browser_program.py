@@ -46,6 +46,7 @@ _MISFITS = """() => {
   const blocks = "table, td, th, p, li, h1, h2, h3, h4, img, svg, pre, code, .admonition";
   for (const one of article.querySelectorAll(blocks)) {
     if (one.closest("pre") && one.tagName !== "PRE") continue;
+    if (one.closest(".picture")) continue; // a picture scrolls in its frame
     // A block of code reaches from edge to edge on a narrow screen. The padding of code in a line is part of no word.
     const edge = { PRE: Math.max(right, window.innerWidth), CODE: right + 8 }[one.tagName] || right;
     if (one.getBoundingClientRect().right > edge) found.push(`passes the edge: ${one.tagName} ${text(one)}`);

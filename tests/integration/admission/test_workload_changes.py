@@ -253,7 +253,7 @@ CHANGES: list[tuple[str, Document, str]] = [
     ("annotation", {"metadata": {"annotations": {"shop.test/note": "other"}}}, "only the annotation"),
     ("annotation gone", {"metadata": {"annotations": {"shop.test/note": None}}}, "only the annotation"),
     ("new annotation", {"metadata": {"annotations": {"secureredis.io.evil.test/x": "y"}}}, "only the annotation"),
-    ("template label", {"metadata": {"labels": {"b": "c"}}}, "metadata but its annotations"),
+    ("template label", {"metadata": {"labels": {"b": "c"}}}, "metadata, the operator may change only its annotation"),
 ]  # fmt: skip
 
 
@@ -275,13 +275,13 @@ def test_any_other_change_of_the_pods_is_refused(
 @pytest.mark.parametrize(
     ("kind", "change", "words"),
     [
-        ("Deployment", {"spec": {"replicas": 5}}, "spec but its pod template"),
-        ("Deployment", {"spec": {"paused": True}}, "spec but its pod template"),
-        ("Deployment", {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}, "spec but its pod template"),
-        ("StatefulSet", {"spec": {"replicas": 5}}, "spec but its pod template"),
-        ("DaemonSet", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}, "spec but its pod"),
-        ("CronJob", {"spec": {"schedule": "* * * * *"}}, "spec but its pod template"),
-        ("CronJob", {"spec": {"suspend": True}}, "spec but its pod template"),
+        ("Deployment", {"spec": {"replicas": 5}}, "spec, the operator may change only its pod template"),
+        ("Deployment", {"spec": {"paused": True}}, "spec, the operator may change only its pod template"),
+        ("Deployment", {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}, "spec, the operator may change only its pod template"),
+        ("StatefulSet", {"spec": {"replicas": 5}}, "spec, the operator may change only its pod template"),
+        ("DaemonSet", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}, "spec, the operator may change only its pod"),
+        ("CronJob", {"spec": {"schedule": "* * * * *"}}, "spec, the operator may change only its pod template"),
+        ("CronJob", {"spec": {"suspend": True}}, "spec, the operator may change only its pod template"),
         ("CronJob", {"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}}}}, "CronJob's job template"),
         ("CronJob", {"spec": {"jobTemplate": {"spec": {"parallelism": 9}}}}, "CronJob's job template"),
         ("Deployment", {"metadata": {"labels": {"secureredis.io/inject": "maybe"}}}, "a workload's metadata"),

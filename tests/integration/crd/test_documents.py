@@ -31,9 +31,19 @@ VARIABLES = {
     "CACHE_ID": f"{_CACHES}/redis/tutorial-1",
     "CLUSTER_ID": f"{_CACHES}/redisEnterprise/tutorial-1",
     "CLIENT": "00000000-0000-0000-0000-00000000c001",
+    "GROUP": "shop",
+    "IMAGE": "registry.example.com/secure-redis-operator",
+    "NAME": "orders",
     "NAMESPACE": "default",
+    "NEW": "orders-managed",
+    "OLD_KEY": "redis-key",
+    "REPOSITORY": "https://git.example.com/platform/secure-redis-operator.git",
+    "SUBSCRIPTION": str(uuid.UUID(int=1)),
+    "TAG": "0.1.0",
     "TENANT": "00000000-0000-0000-0000-00000000a001",
     "VAULT": "tutorial-2",
+    "VAULT_SECRET": "orders-redis-key",
+    "VAULT_URI": "https://shop.vault.azure.net",
 }
 _HERE = re.compile(
     r"kubectl apply -f - <<(?P<quote>'?)(?P<end>\w+)(?P=quote)\n(?P<text>.*?)^(?P=end)$", re.DOTALL | re.M

@@ -120,7 +120,7 @@ ATTEMPTS = (
         lambda p: _vault_of(p.theirs),
         "CredentialsSynced",
         "VaultForbidden",
-        lambda p: "has no permission",
+        lambda p: "lacks the permission",
     ),
     Attempt(
         "their cache",
@@ -148,7 +148,7 @@ ATTEMPTS = (
         lambda p: {"resourceID": _their_id(p), **_vault_of(p.theirs)},
         "CredentialsSynced",
         "VaultForbidden",
-        lambda p: "has no permission",
+        lambda p: "lacks the permission",
         _may_read_their_caches,
     ),
     Attempt(

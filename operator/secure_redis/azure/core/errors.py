@@ -348,7 +348,9 @@ def _vault_right(message: str, inner: str) -> str:
         how += "" if reads else " or a custom role that holds it"
         place = _RESOURCE.search(message)
         how += roles.such_as(right, place.group(1) if place else None, message)
-    lacks = f"the identity lacks the permission {right} on the secret" if right else "the vault denies the identity access"
+    lacks = (
+        f"the identity lacks the permission {right} on the secret" if right else "the vault denies the identity access"
+    )
     return f"{lacks}; give it {how} (takes some minutes to work)"
 
 

@@ -79,11 +79,11 @@ def record() -> dict[str, str]:
         )
         if done.returncode != 0:
             raise RecordingError(f"the demo failed:\n{done.stdout[-2000:]}")
-        told = chapters(done.stdout)
+        recorded = chapters(done.stdout)
         titles = {chapter: title for title, chapter in STORY}
         for name, chapter in CHAPTERS.items():
             title = titles[chapter]
-            pictures[name] = picture(told[title], f"make demo: {title}", name)
+            pictures[name] = picture(recorded[title], f"make demo: {title}", name)
         for name, arguments in COMMANDS.items():
             text = _kubectl(sandbox.must().kubeconfig, arguments)
             pictures[name] = picture(f"$ kubectl -n shop {arguments}\n{text}", f"kubectl {arguments}", name)

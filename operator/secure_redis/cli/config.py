@@ -91,10 +91,12 @@ class SecretSettings(Part):
 
 
 class WorkloadSettings(Part):
-    """Whether there are permissions on workloads (the chart's `workloads.enabled`); without them none is read."""
+    """Injection into workloads."""
 
     enabled: bool = False
-    """Whether the operator has permissions on workloads. The chart sets it together with its roles."""
+    """Whether the operator has permissions on workloads. Without them, it reads none. The chart sets it together with
+    its roles.
+    """
 
 
 class WaivableRules(Part):
@@ -129,10 +131,12 @@ class ComplianceSettings(Part):
 
 
 class ActivityLogSettings(Part):
-    """Whether the Activity Log is read to find who made a difference, where the identity may read it."""
+    """Use of the Activity Log of Azure."""
 
     enabled: bool = True
-    """Read the Activity Log to find who changed a setting (rule L2, `status.drift[].by`)."""
+    """Read the Activity Log to find who changed a setting (rule L2, `status.drift[].by`), where the identity may read
+    it.
+    """
 
 
 class HealthSettings(Part):

@@ -10,10 +10,7 @@ from secure_redis.domain.plan.brakes import BrakeLimits
 
 
 class MassDrift(Part):
-    """All corrections stop if more than this share of at least so many resources need one within an interval.
-
-    They do not stop for fewer than `minimum_corrections` resources: in a small fleet two can coincide.
-    """
+    """When corrections of all resources stop: many caches drift within one interval."""
 
     share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
     """Corrections stop if more than this share of the resources requires one."""
@@ -24,7 +21,7 @@ class MassDrift(Part):
 
 
 class BrakeSettings(Part):
-    """Limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
+    """Limits writes to Azure over all resources."""
 
     read_only: bool = False
     """Write nothing to Azure or Key Vault, whatever resources request."""
@@ -51,7 +48,7 @@ class BrakeSettings(Part):
 
 
 class LimitSettings(Part):
-    """Most per namespace that is served, the oldest first; 0: no limit."""
+    """Limits what the operator serves in one namespace, the oldest first."""
 
     resources_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 100
     """Resources that the operator serves in one namespace. 0: no limit."""

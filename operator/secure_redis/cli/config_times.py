@@ -8,7 +8,7 @@ from secure_redis.cli.config_base import Part, Seconds, Text
 
 
 class LeaderElection(Part):
-    """Seconds. `namespace`: default POD_NAMESPACE."""
+    """The Lease by which one replica leads. Times are in seconds."""
 
     enabled: bool = True
     """Wait for the Lease before the operator works. Disable it for tests only."""

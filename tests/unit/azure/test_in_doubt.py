@@ -121,14 +121,14 @@ OFFICER = "give it the role Key Vault Secrets Officer or a custom role that hold
 @pytest.mark.parametrize(
     ("message", "inner", "says"),
     [
-        (UPDATE, "ForbiddenByRbac", f"has no permission {ACTION}/update/action on the secret; {OFFICER}"),
+        (UPDATE, "ForbiddenByRbac", f"lacks the permission {ACTION}/update/action on the secret; {OFFICER}"),
         (
             READ,
             "ForbiddenByRbac",
-            f"has no permission {ACTION}/getSecret/action on the secret; give it the role Key Vault ",
+            f"lacks the permission {ACTION}/getSecret/action on the secret; give it the role Key Vault ",
         ),
-        (NO_POLICY, "ForbiddenByPolicy", "has no permission secrets set on the secret; give it an access policy"),
-        (NO_POLICY, "ForbiddenByRbac", f"has no permission secrets set on the secret; {OFFICER}"),
+        (NO_POLICY, "ForbiddenByPolicy", "lacks the permission secrets set on the secret; give it an access policy"),
+        (NO_POLICY, "ForbiddenByRbac", f"lacks the permission secrets set on the secret; {OFFICER}"),
         ("no", "ForbiddenByRbac", "denies the identity access; give it the role Key Vault Secrets User ("),
         ("no", "ForbiddenByPolicy", "denies the identity access; give it an access policy"),
     ],

@@ -43,8 +43,8 @@ class Tool:
     seconds: float  # how long a first build takes on two cores
 
 
-_KUBERNETES = {"kube-apiserver": 240, "kube-controller-manager": 62, "kube-scheduler": 5}
-ETCD = Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", 30)
+_KUBERNETES = {"kube-apiserver": 270, "kube-controller-manager": 62, "kube-scheduler": 5}
+ETCD = Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", 60)
 
 
 def kubernetes_tools(module: str) -> dict[str, Tool]:

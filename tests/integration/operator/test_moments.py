@@ -1,4 +1,4 @@
-"""What happens in the middle of something else, and writes that go wrong: it converges, and does nothing twice."""
+"""Events in the middle of something else, and writes that go wrong: it converges, and does nothing twice."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ CORRECT = {"drift": {"correct": ["Security", "Availability"]}}
 
 
 def test_edited_while_a_pass_runs(case: Case) -> None:
-    """What the author wrote last is what counts, and the pass under way does not undo it."""
+    """The author's last write counts, and the pass under way does not undo it."""
     case.exists()
     case.store()
     case.fault(service="vault", kind="delay", seconds=0.6, times=2)
@@ -70,7 +70,7 @@ def test_abandoned_during_provisioning(world: World, build: Case) -> None:
 
 
 def test_changed_in_the_portal_while_it_is_corrected(build: Case) -> None:
-    """Somebody else's update runs: ours is refused as busy, said, and made afterwards."""
+    """Another update runs: the operator's is refused as busy, the status says so, and it is made afterwards."""
     build.apply(**provision(build, **CORRECT))
     build.until("DriftDetected", "False", "NoDrift")
     build.update({"enableNonSslPort": True}, busy=True)
@@ -78,7 +78,7 @@ def test_changed_in_the_portal_while_it_is_corrected(build: Case) -> None:
     wait_for(lambda: build.condition("DriftDetected")[1] == "Busy", PATIENCE, "the refusal to be said")
     build.update(busy=False)
     build.heal("DriftDetected", "False", "NoDrift")
-    assert build.condition("TransportSecured")[0] == "True"
+    build.until("TransportSecured", "True")  # the probe of the closed port ends after the correction
 
 
 def test_a_busy_cache_gets_fewer_and_fewer_writes(build: Case) -> None:
@@ -106,7 +106,7 @@ def test_a_busy_cache_gets_fewer_and_fewer_writes(build: Case) -> None:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A fault of the one write; `reason` is not awaited where the next look may already have mended it."""
+    """A fault of the one write; `reason` is not awaited where the next check may already have repaired it."""
 
     name: str
     fault: dict[str, Any] = field(default_factory=dict)
@@ -146,14 +146,14 @@ def test_a_correction_that_is_answered_badly(build: Case, wrong: Wrong) -> None:
     build.fault(service="arm", method="PATCH", path=f"/redis/{build.cache}$", **{"times": 1, **wrong.fault})
     build.update({"enableNonSslPort": True})
     build.heal("DriftDetected", "False", "NoDrift")
-    assert build.condition("TransportSecured")[0] == "True"
+    build.until("TransportSecured", "True")  # the probe of the closed port ends after the correction
     updates = [fields for kind, fields in build.effects() if kind == "cache.update"]
     assert updates.count(("properties.enableNonSslPort",)) == 1
 
 
 @pytest.mark.parametrize("outcome", ["Failed", "FailedWithoutError"])
 def test_a_correction_that_azure_accepts_and_then_fails(build: Case, outcome: str) -> None:
-    """Not tried again by itself: only when the spec changes or somebody asks."""
+    """Not tried again by itself: only when the spec changes or a user asks."""
     build.apply(**provision(build, **CORRECT))
     build.until("DriftDetected", "False", "NoDrift")
     before = len(build.writes())
@@ -172,7 +172,7 @@ def test_a_correction_that_azure_accepts_and_then_fails(build: Case, outcome: st
 
 
 def test_a_quota_on_secrets(case: Case) -> None:
-    """The API server refuses the Secret for a reason of the namespace's owner: its words, and it heals."""
+    """The API server refuses the Secret because of the namespace's quota: the status quotes it, and it recovers."""
     metadata = {"name": "few", "namespace": case.team.namespace}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata}
     case.world.apply({**quota, "spec": {"hard": {"secrets": "0"}}})

@@ -1,4 +1,4 @@
-"""What the operator allocates for a resource, compared with the counts that were kept for this version of Python.
+"""Counts what the operator allocates for a resource, and compares it with the counts kept for this version of Python.
 
 Counted in a process of its own that runs the real passes over answers that never differ, so that neither time nor
 another process changes a count. Python has no counter of allocations that were freed again: what is counted is what a

@@ -1,7 +1,7 @@
 """A minimal client with the same outcome: `python -m benchmarks.bare PLAN`.
 
 A process that creates the Secrets and writes claims and statuses of equal objects, with the operator's own client,
-rights, concurrency and log configuration. It is given what to write: no watch, no Azure, no decision.
+permissions, concurrency and log configuration. It is given what to write: no watch, no Azure, no decision.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a resource costs in requests, bytes and allocations, compared with the counts that were kept.
+"""The costs of a resource in requests, bytes and allocations, compared with the counts that were kept.
 
 They depend on no machine: how often the operator calls Azure and the API server, how many bytes it writes, and what it
 allocates (`allocations`). A rise is a missed target, and `make bench-counts` fails with it.
@@ -26,7 +26,7 @@ _COUNT: Final = 20  # resources of each service
 _PATIENCE: Final = 300.0  # seconds
 _OF_A_RESOURCE: Final = ("securerediscaches", "secrets", "events")
 _NEVER_AT_REST: Final = ("writes to the API server", "writes to Azure", "values of secrets", "listKeys")
-_LATER: Final = 86_400.0  # seconds: what stands around the caches is read at random moments, and not counted
+_LATER: Final = 86_400.0  # seconds: the caches' surroundings are read at random moments, and not counted
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:

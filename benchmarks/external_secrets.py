@@ -1,7 +1,7 @@
 """External Secrets: its objects for a fleet, and its process.
 
 Each vault has a SecretStore (workload identity, custom cloud), and each resource has an ExternalSecret that reads the
-resource's vault secret. Identities, vaults and rights are those that the operator has.
+resource's vault secret. Identities, vaults and permissions are those that the operator has.
 """
 
 import base64
@@ -115,7 +115,7 @@ class ExternalSecrets:
             self._login.stop()
 
     def looks(self) -> float:
-        """Return how often it has read a value of a vault since its start: once for each look at an object."""
+        """Return how often it has read a value of a vault since its start: once for each check of an object."""
         found = self._world.control.log.requests(self._position)
         if found:
             self._position = found[-1].number

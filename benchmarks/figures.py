@@ -19,7 +19,7 @@ def claim_stdout() -> TextIO:
 
 
 class Figures:
-    """Prints each figure at once, and keeps it in `lines`."""
+    """Prints each figure immediately, and keeps it in `lines`."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

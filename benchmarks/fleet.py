@@ -100,7 +100,7 @@ def build(
 
 
 def surroundings(members: Sequence[Member]) -> int:
-    """Return how many answers the operator keeps once it has read what stands around the caches."""
+    """Return how many answers the operator keeps once it has read the caches' surroundings."""
     always = len(KINDS) - _SOMETIMES - len(_OF_SOME)
     return sum(always + len(CACHES[one.service].GOVERNANCE) for one in members)
 

@@ -81,7 +81,7 @@ async def _create(kube: KubeClient, namespace: str, number: int) -> None:
 
 
 def _objects(namespace: str, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a large Secret twice, with a public label and with a forged owner; a Deployment; and a ServiceAccount."""
+    """Yield a large Secret twice (with a public label and with a forged owner), a Deployment and a ServiceAccount."""
     name = f"foreign-{number}"
     labels = {names.MANAGED_BY: names.MANAGER}
     for uid in ("nobody", str(number)):

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def client(kubeconfig: Path, *, requests: int = 32) -> AsyncIterator[KubeClient]:
-    """Open a client with the rights of a kubeconfig and `requests` at once."""
+    """Open a client with the permissions of a kubeconfig and `requests` at the same time."""
     kube = KubeClient(await connect(kubeconfig), limit=requests)
     try:
         yield kube
@@ -22,7 +22,7 @@ async def client(kubeconfig: Path, *, requests: int = 32) -> AsyncIterator[KubeC
 
 
 async def all_of(work: Iterable[Awaitable[T]], *, parallel: int = 16) -> list[T]:
-    """Await all, so many at once."""
+    """Await all, so many at the same time."""
     places = asyncio.Semaphore(parallel)
 
     async def one(item: Awaitable[T]) -> T:

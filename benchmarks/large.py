@@ -158,7 +158,7 @@ async def _steady(
         say(f"shortening the interval to {length} s")
         await fleet.set_interval(kube, documents, length)
         await fleet.await_all_ready(kube, count, seconds=_PATIENCE)
-    # The first passes after an edit start all at once; their jitter spreads the next ones.
+    # The first passes after an edit all start at the same time; their jitter spreads the next ones.
     observed = operator.passes()
     wait_for(lambda: operator.passes() - observed >= count, 10 * length, "one pass of every resource", 0.5)
     passes = operator.passes()

@@ -18,7 +18,7 @@ _PER_NAMESPACE = 100  # resources: the shipped limit
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`resources`: how many in the large runs; `samples`: of the latency; `intervals`: of `interval` seconds each.
+    """`resources`: how many in the large runs. `samples`: of the latency. `intervals`: of `interval` seconds each.
 
     `deployments`: that are moved one after the other, `rotations` times. `consumers`: of the one key of the large
     rotation. `resources` is how many workloads are injected at rest, too. `auditors`: resources without authentication.

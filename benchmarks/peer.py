@@ -1,7 +1,7 @@
 """A peer beside this operator: the same fleet, on the same machine, one after the other.
 
 Each of the three runs (the operator, the peer as shipped, the peer with a raised client rate) has a control plane and a
-simulated Azure of its own, which are built in the same way. So none finds what another one has left.
+simulated Azure of its own. They are built in the same way, and none finds what another one has left.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _TRAILING: Final = 2.0  # seconds in which the last requests of a start arrive
 
 
 class Contender(Protocol):
-    """What is measured. `user` is its name in the audit log, `path` the collection of the objects that it serves."""
+    """A measured program. `user` is its name in the audit log, `path` the collection of the objects that it serves."""
 
     @property
     def user(self) -> str:
@@ -59,7 +59,7 @@ class Contender(Protocol):
         """End its process."""
 
     def looks(self) -> float:
-        """Return how often it has looked at an object, of all objects together, since its start."""
+        """Return how often it has checked an object, of all objects together, since its start."""
 
     async def prove(self, kube: KubeClient) -> None:
         """Raise RuntimeError if a Secret is not there."""
@@ -99,7 +99,7 @@ class Operator:
         self._world.stop_operator()
 
     def looks(self) -> float:
-        """Return how many passes have ended: one for each look at a resource."""
+        """Return how many passes have ended: one for each check of a resource."""
         return self._running().passes()
 
     async def prove(self, kube: KubeClient) -> None:
@@ -112,7 +112,7 @@ class Operator:
             raise RuntimeError(f"{len(missing)} Secrets are not there")
 
     async def rest(self, kube: KubeClient, seconds: int) -> None:
-        """Wait until what stands around the caches is read, and shorten the interval of all resources."""
+        """Wait until the caches' surroundings are read, and shorten the interval of all resources."""
         around = fleet.surroundings(self._members)
         process = self._running()
         wait_for(lambda: process.metric("secureredis_observations") >= around, _PATIENCE, "all around the caches", 1)
@@ -126,7 +126,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one contender took. At rest: for one look at each object."""
+    """The costs of one contender. At rest: for one check of each object."""
 
     cold: float  # seconds
     cpu: float  # seconds

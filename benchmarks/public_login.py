@@ -1,8 +1,8 @@
 """The public cloud's login host for a client of a custom cloud: `python -m benchmarks.public_login FILE CA URL`.
 
 Before MSAL for Go uses an authority that it does not know, it asks login.microsoftonline.com about it. Here that host
-is reached through an HTTPS proxy on a loopback port, which needs no right to open port 443. The host passes each
-question on to the simulator's login host, so that it is in the simulator's request log like every other request.
+is reached through an HTTPS proxy on a loopback port, which needs no permission to open port 443. The host passes
+each question on to the simulator's login host, so that it is in the simulator's request log like every other request.
 """
 
 import asyncio

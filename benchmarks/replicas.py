@@ -55,7 +55,7 @@ class Replica:
 
 
 def second_account(world: World) -> str:
-    """Return a second ServiceAccount with every right of the operator's. Returns its name."""
+    """Return a second ServiceAccount with all permissions of the operator. Returns its name."""
     name = f"{OPERATOR}-other"
     metadata = {"name": name, "namespace": RELEASE_NAMESPACE}
     world.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()

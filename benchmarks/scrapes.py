@@ -119,7 +119,7 @@ async def _scrape(port: int, answers: dict[bytes, int]) -> None:
 
 
 def _probe(port: int, stop: threading.Event, seconds: list[float]) -> None:
-    """Ask as the kubelet does: a new connection each time, with the request at once. Infinite: no answer of 200."""
+    """Ask as the kubelet does: a new connection each time, with an immediate request. Infinite: no answer of 200."""
     while not stop.wait(0.5):
         began = time.monotonic()
         try:

@@ -21,7 +21,7 @@ _PATIENCE = 900.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """What one fleet cost. Seconds; `pass_cpu`: milliseconds of processor time. `calls`, `writes` by kind: at rest."""
+    """Costs of one fleet. Seconds; `pass_cpu`: milliseconds of processor time. `calls`, `writes` by kind: at rest."""
 
     count: int
     ready_after: float

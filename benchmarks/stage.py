@@ -33,8 +33,8 @@ def stage(
 ) -> Iterator[World]:
     """Run a world on its own control plane, without an operator, until the end of the block.
 
-    `workloads`: the chart gives the rights on them. `pods`: a node runs their pods as processes. `chart=False`: without
-    the chart, whose policies would judge a peer's writes too.
+    `workloads`: the chart gives the permissions on them. `pods`: a node runs their pods as processes. `chart=False`:
+    without the chart, whose policies would judge a peer's writes too.
     """
     with tempfile.TemporaryDirectory(prefix="secure-redis-bench-") as scratch:
         directory = Path(scratch)

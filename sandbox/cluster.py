@@ -129,7 +129,7 @@ class Cluster:
         return str(answer["status"]["token"])
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        """Write a kubeconfig with the rights of this ServiceAccount, and no others. Raises ClusterError."""
+        """Write a kubeconfig with the permissions of this ServiceAccount, and no others. Raises ClusterError."""
         # A day: a sandbox that keeps running has no one to renew it.
         token = self.service_account_token(namespace, name, expiration_seconds=86400)
         return self.kubeconfig_for(token, f"sa.{namespace}.{name}", namespace)

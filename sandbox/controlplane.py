@@ -97,8 +97,8 @@ class ControlPlane:
     def start(self) -> Cluster:
         """Start everything and wait until it serves (a few seconds; minutes if the programs must be built first).
 
-        Raises ToolchainError if a program cannot be had, ProcessError with the log's end if one ends at once, and
-        TimeoutError. Whatever was started is stopped again then.
+        Raises ToolchainError if a program cannot be had, ProcessError with the log's end if one ends immediately, and
+        TimeoutError. It stops all that it started before it raises.
         """
         if self._children:
             raise RuntimeError(f"the control plane in {self.directory} is already started")
@@ -110,7 +110,7 @@ class ControlPlane:
         return self.cluster
 
     def stop(self) -> None:
-        """End all processes at once. SIGTERM would take a minute: the API server waits for open watches to end."""
+        """Kill all processes. SIGTERM would take a minute: the API server waits for open watches to end."""
         (self.directory / DESCRIPTION).unlink(missing_ok=True)
         kill_all(self._children)
         self._children.clear()

@@ -42,7 +42,7 @@ class Plan:
 
     @contextlib.contextmanager
     def each(self) -> Iterator[None]:
-        """Run the next step. What it prints with `step` names its place and the time that is left."""
+        """Run the next step. A line that it prints with `step` names its place and the time that is left."""
         global _plan
         begun = time.monotonic()
         _plan = self
@@ -73,7 +73,7 @@ class Plan:
 
 @contextlib.contextmanager
 def step(message: str, seconds: float = 0.0) -> Iterator[Callable[[], None]]:
-    """Report that a long step begins, and how long it took. What it yields reports that the step goes on.
+    """Report that a long step begins, and how long it took. The function that it yields reports that it goes on.
 
     `seconds`: the estimate, for a step outside a plan.
     """

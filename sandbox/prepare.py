@@ -51,7 +51,7 @@ _ENVIRONMENTS = ("azure-cli", "browser", "checkov", "docs", "hadolint")
 
 @dataclass(frozen=True)
 class _Step:
-    """What takes long, and how long."""
+    """A long step, and how long it takes."""
 
     seconds: float
     run: Callable[[], object]

@@ -90,7 +90,7 @@ class Child:
             return "(no log)"
 
     def kill(self) -> None:
-        """End it and its process group at once, and wait until it is gone. Does nothing if it has ended."""
+        """Kill it and its process group, and wait until it is gone. Does nothing if it has ended."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 

@@ -13,12 +13,12 @@ NODES_FILE = "nodes.conf"
 _SLOTS = 16384
 # On the endpoint's own address, which no one else uses.
 _SERVER_PORT = 16381
-_BUS_PORT = 17381  # where the other nodes find a node: a gate stands there
+_BUS_PORT = 17381  # where the other nodes find a node: the port of a gate
 _GATED_BUS_PORT = 18381  # where the node itself listens for them
 _VACANT_PORT = 1  # nothing listens there
 # A node that does not run must not count as failed: it starts when a client comes.
 _NODE_TIMEOUT_MS = 10**10
-# What Redis Enterprise has with the OSS cluster API (its list "Cluster management commands compatibility").
+# The commands of Redis Enterprise with the OSS cluster API (its list "Cluster management commands compatibility").
 REFUSED_TO_CLUSTER_CLIENTS = (
     "-asking -readonly -readwrite -cluster +cluster|help +cluster|info +cluster|keyslot +cluster|nodes +cluster|slots"
 )
@@ -28,9 +28,9 @@ REFUSED_TO_CLUSTER_CLIENTS = (
 class ClusterNode:
     """One node, as it and the others know it.
 
-    Redis lets a master that starts serve no key for two seconds (CLUSTER_WRITABLE_DELAY in cluster.c), and a replica at
-    once. So a node starts as the replica of `predecessor`, which never ran, and takes its slots over before a client
-    reaches it.
+    Redis lets a master that starts serve no key for two seconds (CLUSTER_WRITABLE_DELAY in cluster.c), but a replica
+    immediately. So a node starts as the replica of `predecessor`, which never ran, and takes its slots over before a
+    client reaches it.
     """
 
     index: int

@@ -15,10 +15,10 @@ _LINK_SECONDS = 15
 
 
 class ServerGroup:
-    """Starts the servers when they are needed. Its owner sees to it that no two calls run at once.
+    """Starts the servers when they are needed. Its owner sees to it that no two calls run at the same time.
 
-    The nodes of a cluster find each other through gates, which open when all nodes are ready: while a node starts it
-    would show the others a role that it gives up at once.
+    The nodes of a cluster find each other through gates, which open when all nodes are ready. While a node starts it
+    would show the others a role that it gives up immediately.
     """
 
     def __init__(self, directory: Path, address: str, node_ports: Sequence[int]) -> None:

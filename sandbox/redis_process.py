@@ -27,7 +27,7 @@ _PROTOCOLS: dict[MinimumTls, str] = {
     "1.2": "TLSv1.2 TLSv1.3",
 }
 _OLD_PROTOCOLS = "TLSv1 TLSv1.1"
-# What Azure Cache for Redis does not offer to its clients.
+# The commands that Azure Cache for Redis does not offer to its clients.
 _REFUSED = "-acl -bgrewriteaof -bgsave -config -debug -migrate -module -psync -replconf -replicaof -save -shutdown"
 _REFUSED += " -slaveof -sync"
 

@@ -109,7 +109,7 @@ class _Endpoint:
         self._ca = ca
         self._network = network
         self._settings = settings
-        # Everything the endpoint starts with is accepted at once; the delay is for keys that come later.
+        # The endpoint accepts its first keys immediately; the delay is for keys that come later.
         self._accepted = settings.keys
         self._fault: RedisFault | None = None
         self._lock = asyncio.Lock()

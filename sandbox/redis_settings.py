@@ -56,7 +56,7 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class RedisSettings:
-    """One cache's endpoint. `key_acceptance_delay_seconds`: new keys work so much later, dropped ones fail at once.
+    """One cache's endpoint. `key_acceptance_delay_seconds`: new keys work so much later, dropped ones fail immediately.
 
     `tls_port` speaks TLS unless `in_clear`, as the one port of Managed Redis can. `node_ports`: a cluster with a node
     at each of these ports, of the same kind; `tls_port` leads to the first of them.

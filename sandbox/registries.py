@@ -1,4 +1,4 @@
-"""What happens if a package registry does not answer, or refuses: a time-out is tried again, a refusal is final."""
+"""Handles a package registry that does not answer, or refuses: a time-out is tried again, a refusal is final."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from sandbox.cache import progress
 
 _ATTEMPTS = 3
-# A status stands alone. The line numbers of a compiler are between colons.
+# A status follows a space. The line numbers of a compiler are between colons.
 _NO_ANSWER = re.compile(
     r"tim(?:ed?|ing)[ -]?out|deadline exceeded|connection reset|unexpected EOF|(?<=\s)50[234]\b", re.I
 )

@@ -11,7 +11,7 @@ from sandbox.world import SUBSCRIPTION, Team, World
 
 
 class CacheControl(Protocol):
-    """What other people read and change in both services."""
+    """The reads and changes by other people, in both services."""
 
     def get(self, cache: str, /) -> Json | None:
         """Return a cache as ARM shows it, or None if it does not exist."""
@@ -20,12 +20,12 @@ class CacheControl(Protocol):
         """Return its keys by slot (Primary, Secondary)."""
 
     def regenerate(self, cache: str, slot: str, /) -> str:
-        """Regenerate a key at once. Returns the new one."""
+        """Regenerate a key immediately. Returns the new one."""
 
     def update(
         self, cache: str, /, properties: Mapping[str, Any] | None = None, *, tags: Mapping[str, str] | None = None
     ) -> None:
-        """Change a cache at once and unchecked, in wire names."""
+        """Change a cache immediately and unchecked, in wire names."""
 
 
 class Service(Protocol):

@@ -1,4 +1,4 @@
-"""A complete test world: a control plane, a simulated Azure, and the operator with the chart's rights.
+"""A complete test world: a control plane, a simulated Azure, and the operator with the chart's permissions.
 
 Tests, demo and benchmarks use it, so that all of them see the same things.
 """
@@ -36,7 +36,7 @@ OTHER_TENANT = "7e000000-0000-4000-8000-000000000002"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 API_VERSION = "secureredis.io/v1alpha1"
 
-# What the roles of examples/azure/roles hold, and nothing else: the suites run under exactly these.
+# The actions that the roles of examples/azure/roles hold, and no others: the suites run under exactly these.
 CACHE_READ = roles.actions(Power.OBSERVE)
 CACHE_KEYS = roles.actions(Power.PUBLISH_KEY)
 CACHE_WRITE = roles.actions(Power.PROVISION, Power.CORRECT, Power.DELETE)
@@ -146,7 +146,7 @@ class World:
         return {**base, **self.settings}
 
     def start_operator(self, kubeconfig: Path | None = None, **settings: Any) -> Child:
-        """Start the operator with the rights that the chart gives it, and no others."""
+        """Start the operator with the permissions that the chart gives it, and no others."""
         config = self.directory / "operator.yaml"
         config.write_text(yaml.safe_dump({**self.configuration(), **settings}))
         kubeconfig = kubeconfig or self.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)

@@ -252,7 +252,7 @@ def _plain(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     choices = [one for one in part.get("anyOf", ()) if one != {"type": "null"}]
-    if len(choices) == 1:  # Helm takes a null for "not set" before anybody sees it
+    if len(choices) == 1:  # Helm takes a null for "not set" before anyone reads it
         return _plain({**{name: value for name, value in part.items() if name != "anyOf"}, **choices[0]})
     found: dict[str, Any] = {}
     for name, value in part.items():

@@ -346,7 +346,7 @@ def _indented(lines: Iterable[str]) -> Iterable[str]:
 
 
 def _checks(schema: Mapping[str, Any], inside: str = "") -> Iterable[str]:
-    """What the API server refuses, as a list. A field with a section of its own has it there."""
+    """Yield a list of what the API server refuses. A field with a section of its own has the list there."""
     messages = [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "message" in rule]
     within = schema.get("items", schema.get("additionalProperties", {}))
     if "properties" not in within:

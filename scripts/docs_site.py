@@ -36,10 +36,10 @@ def build(output: Path, config: Path = ROOT / "mkdocs.yml", settings: Mapping[st
         raise SiteError(str(error)) from error
     command = [str(python), "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
     command += ["--site-dir", str(output.absolute())]
-    # The theme's notice about the future of mkdocs, which is about no page of ours.
+    # The theme's notice about the future of mkdocs, which is about no page of this project.
     variables = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1", **(settings or {})}
     variables.pop("PYTHONPATH", None)  # the project's own packages are of another environment
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - the project's own command
         command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False
     )
     messages = (done.stdout + done.stderr).strip()

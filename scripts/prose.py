@@ -35,6 +35,7 @@ PAGES = (
     "examples/**/*.md",
 )
 _WORDS = "SecureRedis.Words"
+_SUBJECTS = "SecureRedis.ClauseSubjects"
 
 
 class ProseError(RuntimeError):
@@ -79,7 +80,7 @@ def check(paths: Sequence[str | Path]) -> list[Finding]:
         config = Path(directory) / "vale.ini"
         config.write_text(text, encoding="utf-8")
         command = [str(program), "--no-global", f"--config={config}", "--output=JSON", "--", *map(str, paths)]
-        done = subprocess.run(  # noqa: S603 - ours
+        done = subprocess.run(  # noqa: S603 - the project's own command
             command, cwd=ROOT, capture_output=True, text=True, check=False
         )
     if done.returncode not in (0, 1):  # 1: there are findings
@@ -122,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         findings = check(named or pages())
         if not named:
             findings += check_texts(prose_texts.messages(ROOT))
+            findings += [one for one in check_texts(prose_texts.comments(ROOT)) if one.rule in {_WORDS, _SUBJECTS}]
             findings += [one for one in check_texts(prose_texts.words(ROOT)) if one.rule == _WORDS]
     except ProseError as error:
         sys.stderr.write(f"prose: {error}\n")

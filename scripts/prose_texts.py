@@ -1,7 +1,7 @@
 """Extracts the texts that people read outside of the pages, so that `scripts.prose` checks them like a page.
 
-They are the descriptions and messages of the CRD, the strings of the programs, the comments of the operator, and the
-lines of the chart and the examples.
+They are the descriptions and messages of the CRD, the strings of the programs, the comments of the code, and the lines
+of the chart and the examples.
 """
 
 import ast
@@ -15,7 +15,7 @@ from typing import Final
 
 import yaml
 
-_CODE: Final = "`x`"  # stands for a value in a message; the rules ignore code
+_CODE: Final = "`x`"  # in place of a value in a message; the rules ignore code
 _LINES: Final = (
     "charts/**/*.*",
     "examples/**/*.yaml",
@@ -24,6 +24,7 @@ _LINES: Final = (
     "Makefile",
     "Dockerfile",
 )
+_CODE_PARTS: Final = ("operator", "sandbox", "scripts", "benchmarks", "tests")
 _KINDS: Final = frozenset({".yaml", ".tpl", ".txt", ".json", ".lua", ""})
 # The first two contain the CRD, which is checked by itself. The simulated Azure repeats messages of Azure.
 _NOT_LINES: Final = ("secureredis.io_securerediscaches.yaml", "install.yaml")
@@ -50,15 +51,20 @@ def messages(root: Path) -> list[Text]:
     return [*_crd(root), *(text for path in _python(root, "operator") for text in _strings(root, path))]
 
 
+def comments(root: Path) -> list[Text]:
+    """Return the comments and docstrings of the Python code: their words and their subjects are checked."""
+    return [text for part in _CODE_PARTS for path in _python(root, part) for text in _comments(root, path)]
+
+
 def words(root: Path) -> list[Text]:
     """Return the other texts, of which only the words are checked: their sentences may end on another line."""
-    found = [text for path in _python(root, "operator") for text in _comments(root, path)]
-    found += [text for part in ("sandbox", "scripts") for path in _python(root, part) for text in _strings(root, path)]
+    programs = [path for part in ("sandbox", "scripts") for path in _python(root, part)]
+    found = [text for path in programs if _NOT_STRINGS not in path.as_posix() for text in _strings(root, path)]
     return found + list(_lines(root))
 
 
 def _python(root: Path, part: str) -> list[Path]:
-    return [path for path in sorted((root / part).rglob("*.py")) if _NOT_STRINGS not in path.as_posix()]
+    return sorted((root / part).rglob("*.py"))
 
 
 def _crd(root: Path) -> Iterator[Text]:

@@ -1,7 +1,7 @@
-"""What every kind of test may ask for.
+"""Fixtures for every kind of test.
 
-One control plane per xdist worker, started when the first test of that worker needs it: cluster-wide objects (CRDs,
-policies, roles) of a session fixture then never meet another worker's, and nobody has to count who still uses it. The
+Each xdist worker has its own control plane, started when the worker's first test needs it. The cluster-wide objects
+(CRDs, policies, roles) of a session fixture then never meet another worker's, and no users have to be counted. The
 second one costs about 500 MB and 4 s beside the first; a shared one would need every cluster-wide test to be alone.
 """
 
@@ -107,8 +107,9 @@ def floor_kube(floor_control_plane: Cluster) -> Kube:
 def new_namespace(kube: Kube) -> Iterator[Callable[..., str]]:
     """Makes namespaces with unique names: `new_namespace(prefix="t", labels={…})`; deleted after the test.
 
-    The namespace's own end is not awaited (5 s). What an operator watches is gone before the next test begins, and so
-    cannot wake that test's operator; our resources lose their finalizers, since no operator may be running to do it.
+    The namespace's own end is not awaited (5 s). The objects that an operator watches are gone before the next test
+    begins, and so cannot wake that test's operator. The fixture removes the finalizers of this project's resources,
+    since no operator may be running to do it.
     """
     made: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What the fixtures do to a control plane, for tests that do it to one of their own."""
+"""The fixtures' changes to a control plane, for tests that make them to one of their own."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def empty(kube: Kube, namespace: str) -> None:
     for kind, version in WATCHED:
         kube.delete_all(kind, namespace, version)
     for account in kube.list("ServiceAccount", namespace):
-        if account["metadata"]["name"] != "default":  # that one would be made again at once
+        if account["metadata"]["name"] != "default":  # that one would be made again immediately
             kube.delete("ServiceAccount", account["metadata"]["name"], namespace)
     try:
         kube.delete_all(KIND, namespace, GROUP_VERSION)

@@ -28,7 +28,7 @@ class KubeError(Exception):
 class Kube:
     """One user's access to one API server, over the library's dynamic client.
 
-    `kind` goes with `api_version` ("v1" unless told). Unknown fields are refused (fieldValidation=Strict).
+    `kind` goes with `api_version` ("v1" by default). Unknown fields are refused (fieldValidation=Strict).
     """
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -97,7 +97,7 @@ class Kube:
         self._call("delete", self._path(api_version, kind, None, namespace))
 
     def refusal(self, source: Source) -> str | None:
-        """What the server would say against creating this object; None if it would take it. Changes nothing."""
+        """Return the server's objection to creating this object; None if it would take it. Changes nothing."""
         try:
             self.create(source, dry_run=True)
         except KubeError as error:

@@ -75,8 +75,8 @@ def build_registry(deliver: Deliver, configuration: Configuration, streams: Stre
 
 
 class StopFlag:
-    """Ends kopf from another thread. Not a `threading.Event`: kopf would wait for that in a worker thread of its loop,
-    and after an error of its own its end would wait for that thread, for ever (measured).
+    """Ends kopf from another thread. Not a `threading.Event`: kopf would wait for that in a worker thread of its loop.
+    After an error of its own, its end would wait for that thread, for ever (measured).
     """
 
     def __init__(self) -> None:
@@ -108,11 +108,11 @@ def watch(
 ) -> None:
     """Run kopf until `stop` is set; for a thread of its own.
 
-    In the main thread kopf would take over the signals, and at its end it cancels every task of its loop that it
-    did not start: passes, streams and the health server would go with it.
+    In the main thread kopf would take over the signals. At its end it cancels every task of its loop that it did not
+    start: there, these would be passes, streams and the health server.
 
     Raises:
-        Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot repair.
+        Exception: kopf gave up: a permission is missing, the CRD is gone, or the watch broke in a way it cannot repair.
 
     """
     roots: list[asyncio.Task[None]] = []

@@ -1,4 +1,4 @@
-"""`python -m sandbox.azure --directory DIR`: run the simulator until it is told to end."""
+"""`python -m sandbox.azure --directory DIR`: run the simulator until a signal ends it."""
 
 import argparse
 import asyncio
@@ -45,7 +45,7 @@ def _port_of(site_runner: web.AppRunner) -> int:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file at once and for this user only: readers see all of it or nothing."""
+    """Write a file atomically and for this user only: readers see all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(path.suffix + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

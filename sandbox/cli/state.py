@@ -44,7 +44,7 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class OperatorRequest:
-    """What the supervisor has to do with the operator: `stop`, `start` or `restart`."""
+    """A request to the supervisor about the operator: `stop`, `start` or `restart`."""
 
     identifier: str
     verb: str

@@ -68,7 +68,7 @@ def start_pods(directory: Path, cluster: Cluster, hosts_file: Path, ca_file: Pat
 def run(sandbox: Sandbox, *, operator: bool, bare: bool = False) -> None:
     """Start everything, record it, and run until a signal. Raises ProcessError if a part ends by itself.
 
-    `bare`: nothing of the chart is installed, not even the CRD, so that Helm can do it.
+    `bare`: no part of the chart is installed, not even the CRD, so that Helm can do it.
     """
     hosts = HostsFile(sandbox.directory / "hosts")
     with contextlib.ExitStack() as stack:

@@ -28,7 +28,7 @@ STORY = (
     ("No key was shown on the way", closing.no_key_leaked),
 )
 _INTERRUPTED = 130
-# What may go wrong besides a claim; their texts say what and what to do. AssertionError: an answer of the API server.
+# Failures besides a claim. Their texts state the problem and the remedy. AssertionError: an answer of the API server.
 _FAILURES = (
     DemoError,
     SandboxError,

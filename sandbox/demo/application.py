@@ -1,7 +1,7 @@
 """The application of the demo: the pod of examples/consumer-deployment.yaml.
 
-Where this system refuses mount namespaces there are no pods: then the same program runs as an ordinary child process,
-with the Secret's `uri` in its environment as the Deployment would put it there.
+Where this system refuses mount namespaces there are no pods. Then the same program runs as an ordinary child process,
+with the Secret's `uri` in its environment, as the Deployment would put it there.
 """
 
 import base64

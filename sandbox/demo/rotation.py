@@ -32,7 +32,7 @@ class Rotated:
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """Return the names that stand in the place of those of the manifest."""
+        """Return the names that replace those of the manifest."""
         return self.resource, self.deployment, self.stateful_set
 
     @property

@@ -91,7 +91,7 @@ def seed(control: Control, cluster: Cluster) -> Shop:
         ),
         seeds.Group(subscription=shop.subscription, name=shop.group),
         seeds.Vault(name=shop.vault, tenant=tenant, subscription=shop.subscription, group=shop.group),
-        # All the rights that Provision and rotation need: where nothing is written, it is not for want of a right.
+        # All permissions that Provision and rotation need: where nothing is written, no permission is missing.
         seeds.RoleAssignment(
             object_id=_OBJECT_ID, scope=group, actions=CACHE_READ + CACHE_KEYS + CACHE_WRITE + CACHE_ROTATE
         ),

@@ -81,7 +81,7 @@ class Story:
         self._line(f"  {text}", "dim")
 
     def claim(self, text: str, holds: bool) -> None:
-        """Print a claim; `holds` is whether it is true. A false one is reported at once and fails the demo."""
+        """Print a claim; `holds` is whether it is true. A false one is reported immediately and fails the demo."""
         self.claims.append(Claim(self._chapter, text, holds))
         self._line(f"  ✓ {text}" if holds else f"  ✗ NOT TRUE: {text}", "green" if holds else "bold red")
 

@@ -25,7 +25,7 @@ class ApiError(RuntimeError):
 
 
 class Api:
-    """A session with the rights of a kubeconfig (a token and the server's CA). Open it in a running loop."""
+    """A session with the permissions of a kubeconfig (a token and the server's CA). Open it in a running loop."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())

@@ -126,7 +126,7 @@ class Container:
             child.kill()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self._ending = True
         if self.child is not None:
             self.child.kill()
@@ -155,7 +155,7 @@ class Container:
             probing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await probing
-        # What it started and left behind goes with it; the id cannot be a stranger's before it is reaped.
+        # The processes that it left behind end with it: no other process can have the id before it is reaped.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         returned = child.wait(10)

@@ -67,7 +67,7 @@ class PodWorker:
         return self.directory / f"{container}.log"
 
     async def run(self) -> None:
-        """Run until the pod is deleted and finalised. Cancel it when the pod is gone: it ends everything at once."""
+        """Run until the pod is deleted and finalised. Cancel it when the pod is gone: it then kills everything."""
         helpers = [asyncio.create_task(self._write_status())]
         life = asyncio.create_task(self._live())
         deleting = asyncio.create_task(self._deleting.wait())

@@ -10,7 +10,7 @@ _CRASH = {"name": "CANARY_CRASH", "value": "1"}
 
 
 class Killer:
-    """Kills the operator (`kill -9`) at random moments while it leads, and starts a new one at once."""
+    """Kills the operator (`kill -9`) at random moments while it leads, and starts a new one immediately."""
 
     def __init__(self, scene: Scene, chance: random.Random, longest_seconds: float) -> None:
         """The next kill comes up to `longest_seconds` after an operator has begun to lead."""

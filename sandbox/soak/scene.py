@@ -273,7 +273,7 @@ class Scene:
 
 @contextlib.contextmanager
 def scene(directory: Path, pause_seconds: float, service: Service) -> Iterator[Scene]:
-    """Start everything in `directory`, open the scene, and end it. The operator has the chart's rights."""
+    """Start everything in `directory`, open the scene, and end it. The operator has the chart's permissions."""
     hosts = HostsFile(directory / "hosts")
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ControlPlane(directory / "controlplane"))

@@ -26,7 +26,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller chooses. Each but `archive` is a variable of `make release`.
+    """The choices of the caller. Each except `archive` is a variable of `make release`.
 
     `repository`: the address of the code. `builder`: the id of the builder in the provenance. `image` and `digest`: the
     pushed image that the chart names. `archive`: whether the image archive is built.

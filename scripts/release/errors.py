@@ -19,7 +19,7 @@ def run(command: Sequence[str], directory: Path, variables: Mapping[str, str] | 
     """
     name = Path(command[0]).name
     try:
-        done = subprocess.run(  # noqa: S603 - ours
+        done = subprocess.run(  # noqa: S603 - the project's own command
             command, cwd=directory, env={**os.environ, **(variables or {})}, capture_output=True, text=True, check=False
         )
     except FileNotFoundError as error:

@@ -11,7 +11,7 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:secure-redis-operator:make-release:v1"  # described in docs/releasing.md
 THIS_MACHINE = "urn:secure-redis-operator:builder:unnamed"
-# What decides the contents beside the code.
+# The files that decide the contents beside the code.
 _INPUTS = (
     "Dockerfile",
     "requirements/runtime.txt",
@@ -23,7 +23,7 @@ _INPUTS = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is built. `commit`: None where the tree is not committed yet; `head` is then the commit it would follow."""
+    """The built code. `commit`: None where the tree is not committed yet; `head` is then the commit it would follow."""
 
     version: str
     tree: str

@@ -1,6 +1,6 @@
 """Converts the project's CycloneDX list of packages into SPDX 2.3, and validates it.
 
-It runs in the environment of requirements/sbom.txt, which has spdx-tools, and imports nothing of the project:
+It runs in the environment of requirements/sbom.txt, which has spdx-tools, and imports no module of the project:
 
 python spdx.py sbom.cdx.json sbom.spdx.json 2026-01-31T00:00:00Z
 """

@@ -9,7 +9,7 @@ How to add attempts:
   It is not counted.
 - An attempt that takes more than some seconds has the marker `slow`, as everywhere: `make test` leaves it out, and
   `make test-all` runs it.
-- An attempt that succeeds by design is `listed`: it stands in docs/security.md under "What is not stopped". Its test
+- An attempt that succeeds by design is `listed`: it is in docs/security.md under "What is not stopped". Its test
   shows that it succeeds, and is not counted.
 
 The end of a run prints `abuse: N of N refused`. `tests/conftest.py` counts, from the reports of all workers.
@@ -53,12 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def admin(crd_installed: None, control_plane: Cluster) -> Iterator[Api]:
-    """An administrator at an API server with the chart's roles and policies, and with rights on workloads."""
+    """An administrator at an API server with the chart's roles and policies, and with permissions on workloads."""
     api = Api(control_plane)
     install(api, VALUES)
     make_accounts(api, SHOP, PRIVATE)
     yield api
-    # As other modules expect: without rights on workloads, and the administrator may write a status.
+    # As other modules expect: without permissions on workloads, and the administrator may write a status.
     install(api, {"namespaces": [SHOP], "policies": {"statusWriters": [ADMIN]}})
 
 

@@ -1,7 +1,7 @@
 """A TLS server on loopback that answers as Entra, Resource Manager or Key Vault, and sends what no real service sends.
 
 It writes bytes, not HTTP: an answer can break every rule. No code of the operator is replaced; the real SDKs and the
-operator's own transport connect to it. What is not scripted is answered as the real service would: a token, a
+operator's own transport connect to it. A request without a script gets the real service's answer: a token, a
 challenge, a 404.
 
     hostile = await Hostile.start(authority)
@@ -92,7 +92,7 @@ def endless(
     most: int = 4096,
     sent: list[int] | None = None,
 ) -> Answer:
-    """Send `start` and then `piece` for as long as anybody reads, at most `most` times; `sent` counts the bytes."""
+    """Send `start` and then `piece` for as long as the client reads, at most `most` times; `sent` counts the bytes."""
     lines = [f"HTTP/1.1 {status} Whatever", "Content-Type: application/json", "Transfer-Encoding: chunked"]
     head = ("\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers)]) + "\r\n\r\n").encode()
 

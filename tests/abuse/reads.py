@@ -77,7 +77,7 @@ def why(outcome: object) -> str:
 
 
 async def recovers(azure: Azure, hostile: Hostile, read: Callable[[Azure, Hostile], Awaitable[object]]) -> None:
-    """The next good answer is read: nothing of the attempt stays."""
+    """The next good answer is read: the attempt leaves no effect."""
     hostile.forget()
     hostile.on("arm", PLACE, answer(200, GOOD))
     hostile.on("arm", "listkeys", answer(200, {"primaryKey": KEY, "secondaryKey": KEY}))

@@ -65,7 +65,7 @@ async def test_a_large_answer_is_cut_off(hostile: Hostile, authority: trustme.CA
         async with hostile.azure(authority) as azure:
             message = why(await read(azure, hostile))
             assert "was not read to its end" in message
-            assert "proxy" in message  # what to look at
+            assert "proxy" in message  # what to check
             assert sum(sent) < LARGEST_OF_RESOURCE_MANAGER + 16 * MIB  # and what fits into buffers
             await recovers(azure, hostile, read)
 

@@ -1,7 +1,7 @@
-"""What an author can make the operator do: nothing that the author could not do without it.
+"""An author cannot make the operator do anything that the author could not do without it.
 
-The spec is refused by the schema (server dry-run as administrator, so that no right is missing), or by the policy on
-authors (as a user with few rights).
+The spec is refused by the schema (server dry-run as administrator, so that no permission is missing), or by the policy
+on authors (as a user with few permissions).
 """
 
 import itertools
@@ -139,7 +139,7 @@ def test_what_is_usual_is_accepted(admin: Api, document: Document) -> None:
     admin.create(document, dry_run=True).must()
 
 
-# --- rights ---------------------------------------------------------------------------------------------------------
+# --- permissions ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_the_name_of_the_resource_is_the_name_of_the_secret(author: Api) -> None
 
 
 def test_another_namespace_is_closed(author: Api) -> None:
-    """A04: the rights of one namespace are none in another."""
+    """A04: permissions in one namespace give none in another."""
     assert author.create(resource(space=PRIVATE, **OWN), dry_run=True).status == 403
 
 

@@ -1,4 +1,4 @@
-"""Attempts to fill the operator's memory with objects that somebody creates in a namespace of his own (R02, A12)."""
+"""Attempts to fill the operator's memory with objects that a user creates in a namespace of their own (R02, A12)."""
 
 import asyncio
 import base64

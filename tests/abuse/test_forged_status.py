@@ -1,7 +1,7 @@
 """Forged, restored and lost statuses against the running operator. The admission policy on the status is removed first.
 
-Whoever may patch the status subresource and nothing else must not be able to have a key regenerated, an approval passed
-over, or a request lost. `docs/internals/status-fields.md` lists every field. The pure domain tries far more statuses in
+A user who may only patch the status subresource must not be able to have a key regenerated, an approval passed over,
+or a request lost. `docs/internals/status-fields.md` lists every field. The pure domain tries far more statuses in
 tests/unit/reconcile_pass/test_rotation_model.py.
 """
 
@@ -37,7 +37,7 @@ BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindi
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """A world in which anybody with the right may write a status."""
+    """A world in which every user with the permission may write a status."""
     with world_with_pods(tmp_path_factory, hosts, domain, {**INTERVALS, "regenerationSettleSeconds": 2.0}) as running:
         for binding in running.api.get(BINDINGS).must()["items"]:
             if binding["metadata"]["name"].endswith("-resource-reports"):
@@ -64,7 +64,7 @@ def at(days: float = 0.0) -> str:
 
 
 def forge(case: Case, **status: Any) -> None:
-    """Somebody with `patch` on the status subresource writes it."""
+    """A user with `patch` on the status subresource writes it."""
     case.world.api.merge(case.document, {"status": status}, "status").must()
 
 
@@ -87,7 +87,7 @@ def looked(case: Case, times: int = 3) -> None:
         case.poke()
 
 
-# What the status claims, to have the Secondary key regenerated although nobody requested or approved anything.
+# Claims of the status, to have the Secondary key regenerated although no one requested or approved anything.
 CLAIMS: dict[str, Json] = {
     "G01 an intended emergency": {"phase": "Intended", "request": "emergency-x"},
     "an intended rotation by the schedule": {"phase": "Intended"},

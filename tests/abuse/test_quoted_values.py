@@ -22,7 +22,7 @@ from tests.abuse.hostile import (
 )
 from tests.abuse.reads import KEY, PLACE
 
-SECRET = "q7p3nU+Yv5Wq/X6hTg2m8BfRk+zCaLs0x9cq/p3nUuYv"  # no shape of a key: only its value tells
+SECRET = "q7p3nU+Yv5Wq/X6hTg2m8BfRk+zCaLs0x9cq/p3nUuYv"  # no shape of a key: only its value shows what it is
 
 
 def _of_body(body: bytes) -> str:

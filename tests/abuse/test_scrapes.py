@@ -1,4 +1,4 @@
-"""Whoever reaches the port of /metrics cannot end the leader, starve the probes, or learn which programs serve it."""
+"""A client of the port of /metrics cannot end the leader, starve the probes, or learn which programs serve it."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Leader:
-    """The operator as a process, under the chart's rights, with the port that everybody reaches."""
+    """The operator as a process, with the chart's permissions and the port that every client reaches."""
 
     def __init__(self, api: Api, kubeconfig: Path, directory: Path) -> None:
         self._api = api
@@ -125,7 +125,7 @@ async def takes_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 
 
 def exchange(port: int, path: str) -> bytes:
-    """Ask as the kubelet does: with a new connection each time, and the request at once."""
+    """Ask as the kubelet does: with a new connection each time, and the request immediately."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())

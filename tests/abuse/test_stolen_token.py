@@ -1,6 +1,6 @@
-"""What a stolen token of the operator's ServiceAccount can do: nothing but what docs/security.md lists.
+"""A stolen token of the operator's ServiceAccount can do only what docs/security.md lists.
 
-Every request here carries a real token. What is `listed` succeeds, and docs/security.md says so.
+Every request here carries a real token. An attempt that is `listed` succeeds, and docs/security.md says so.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What forged and lost parts of a status do to a rotation in each of its phases, as a table.
+"""The effects of forged and lost parts of a status on a rotation in each of its phases, as a table.
 
 `python -m tests.builders.forged_statuses` prints the table of docs/internals/status-fields.md.
 """
@@ -104,7 +104,7 @@ def _look(made: World) -> None:
 
 
 def _passes(made: World, phase: str) -> int:
-    """Look until the rotation has ended. Returns the number of passes.
+    """Run passes until the rotation has ended. Returns the number of passes.
 
     Raises:
         AssertionError: a key was lost, an approval was passed over, or the rotation does not end.
@@ -131,13 +131,13 @@ def _passes(made: World, phase: str) -> int:
 
 @cache
 def _undisturbed(phase: str) -> tuple[int, list[str]]:
-    """The passes that it takes if nobody forges the status, and which keys are regenerated."""
+    """Return the number of passes when the status is not forged, and the keys that are regenerated."""
     made = copy.deepcopy(_reached(phase))
     return _passes(made, phase), [str(one.slot) for one in made.regenerated]
 
 
 def outcome(phase: str, forge: Callable[[World], Status]) -> str:
-    """What happens if the status is forged in this phase.
+    """Return the effect of a status that is forged in this phase.
 
     Raises:
         AssertionError: more than time is lost.

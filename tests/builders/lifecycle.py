@@ -1,7 +1,7 @@
 """The world of `rotations` with a cache that the operator may create, adopt, correct and delete.
 
 Every write that cannot be undone is checked here against what is true, whatever the status claims: a guard raises
-AssertionError. What Azure and the cluster do takes as long as `BUSY` and one pod of each workload for a pass.
+AssertionError. Azure takes as long as `BUSY`, and the cluster replaces one pod of each workload in a pass.
 """
 
 from dataclasses import dataclass, field, replace
@@ -110,7 +110,7 @@ class Life(World):
     # --- one pass ---------------------------------------------------------------------------------------------------
 
     def observe(self) -> Observation:
-        """Look once, as the observer does."""
+        """Read once, as the observer does."""
         self._let_azure_work()
         res, memory = self.resource(), self.memory
         memory.direct = memory.direct or needs_direct_read(res)

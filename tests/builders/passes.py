@@ -1,7 +1,7 @@
 """Builds the world of one reconcile pass, and runs its pure steps.
 
-The resource has no authentication, and the cache has no owner and no tags. What differs from `tests.builders.world` is
-written as a change of it.
+The resource has no authentication, and the cache has no owner and no tags. Each difference from
+`tests.builders.world` is written as a change of it.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the world of `rotations` is made of, and what people, Azure and the cluster's controllers do to it."""
+"""The parts of the world of `rotations`, and what people, Azure and the cluster's controllers do to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -54,7 +54,7 @@ LISTED: Final = ("checkout", "basket")
 UNSTARTED: Final = ContainerState("main", started=False, running=False)
 LONGEST_START: Final = timedelta(minutes=4)  # a kubelet's two requests to the runtime
 
-# What becomes of the next write of a kind: done or not, and what is heard of it.
+# The fate of the next write of a kind: done or not, and the answer that the operator gets.
 OK, REFUSED, LOST, LOST_DONE, LATE = "done", "refused", "lost, not done", "lost, done", "lost, done later"
 
 
@@ -81,7 +81,7 @@ class Pod:
 
 @dataclass
 class Remembered:
-    """What the operator's process remembers; lost when it dies."""
+    """The memory of the operator's process; lost when it dies."""
 
     regeneration: tuple[str, datetime | None] | None = None
     proven: tuple[str, Proven, datetime] | None = None
@@ -135,7 +135,7 @@ class Stage:
     requests: list[str] = field(default_factory=list)  # every value that the annotation had
     stored_after_regeneration: set[str] = field(default_factory=set)  # versions of the vault, by the operator
     regenerated: list[Regeneration] = field(default_factory=list)
-    disturbed: datetime = NOW - timedelta(days=1)  # when somebody else last changed a key or the vault's value
+    disturbed: datetime = NOW - timedelta(days=1)  # when another person last changed a key or the vault's value
     events: list[tuple[str, str, str]] = field(default_factory=list)
     every_key: set[str] = field(default_factory=set)
 
@@ -150,13 +150,13 @@ class Stage:
     # --- what others do ---------------------------------------------------------------------------------------------
 
     def store(self, slot: Slot, at: datetime | None = None, tags: Mapping[str, str] | None = None) -> None:
-        """Somebody stores a live key, tagged as Microsoft's functions do."""
+        """A person stores a live key, tagged as Microsoft's functions do."""
         said = {**TAGS, CREDENTIAL_ID: str(slot), **(tags or {})}
         self._new_version(SecretStr(self.keys[slot]), said, at=at)
         self.disturbed = self.now
 
     def portal(self, slot: Slot) -> None:
-        """Somebody regenerates a key in the portal."""
+        """A person regenerates a key in the portal."""
         self.keys[slot] = self._new_key()
         self.disturbed = self.now
 
@@ -210,7 +210,7 @@ class Stage:
         self.requests += [] if request is None else [request]
 
     def approve(self, version: str | None = None) -> None:
-        """Somebody says that nobody uses the other key."""
+        """A person states that no one uses the other key."""
         self._annotate(names.APPROVE_ROTATION, version or self.vault.version)
 
     def pause(self, paused: bool) -> None:
@@ -239,7 +239,7 @@ class Stage:
         """The process ends; another one begins."""
         self.memory = Remembered()
 
-    # --- what is seen -----------------------------------------------------------------------------------------------
+    # --- observations -----------------------------------------------------------------------------------------------
 
     @property
     def vault(self) -> VaultSecretFacts:
@@ -290,7 +290,7 @@ class Stage:
     # --- small things -------------------------------------------------------------------------------------------------
 
     def _allowed(self, slot: Slot) -> bool:
-        """Whether consumers that nobody sees hold nothing of this slot. The status is no evidence."""
+        """Return whether no unseen consumer holds the key of this slot. The status is no evidence."""
         emergency = self.annotations.get(names.ROTATE, "").startswith(names.EMERGENCY)
         if self.other_consumers == "None" or emergency:
             return True

@@ -1,7 +1,7 @@
 """A small world of led rotation: a cache with two live keys, a vault, a Secret, pods, and an operator that can die.
 
-What the reconciler decides is decided by the real functions; only what they act on is a model. A pod holds the key that
-the Secret had when it started, and nothing else.
+The real functions make the reconciler's decisions; only what they act on is a model. A pod holds the key that the
+Secret had when it started, and nothing else.
 """
 
 import json
@@ -69,7 +69,7 @@ class World(Stage):
     """The stage, and the operator on it."""
 
     def observe(self) -> Observation:
-        """Look once, as the observer does: no more is read than it would."""
+        """Read once, and no more than the observer would read."""
         res, memory = self.resource(), self.memory
         vault: VaultSecretFacts | VaultSecretAbsent | Unknown = self.vault if self.versions else NO_KEY
         observed = Observation(
@@ -106,7 +106,7 @@ class World(Stage):
         elif needs_keys(res, IDENTITY, observed.vault, None, self.now):
             observed = replace(observed, keys=self.listed())
         if of is not None:
-            # What another process may have asked for, it asked for before this one first found it marked.
+            # If another process asked for the regeneration, it did so before this process first found the mark.
             if memory.regeneration is None or memory.regeneration[0] != of:
                 memory.regeneration = (of, self.now)
             observed = replace(observed, attempted=memory.regeneration[1])
@@ -243,7 +243,7 @@ def world(workloads: int = 1, unlisted: int = 0, other_consumers: str = "None", 
 
 
 def step(made: World, *, roll: bool = True) -> list[str]:
-    """One look; the names of what it did."""
+    """Run one pass and return the names of its actions."""
     todo, _ = made.look()
     if roll:
         for name in made.workloads:
@@ -253,7 +253,7 @@ def step(made: World, *, roll: bool = True) -> list[str]:
 
 
 def done_by(made: World, *kinds: type[Action] | UnionType, looks: int = 12) -> list[Action]:
-    """What is done of these kinds in some looks."""
+    """Return the actions of these kinds in some passes."""
     found: list[Action] = []
     for _ in range(looks):
         todo, _ = made.look()

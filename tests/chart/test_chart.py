@@ -1,4 +1,4 @@
-"""What the chart renders, and which values it refuses."""
+"""The objects that the chart renders, and the values that it refuses."""
 
 import re
 from pathlib import Path
@@ -163,7 +163,7 @@ def test_the_consent_example_binds_the_role_to_the_default_installation(plain: l
 
 
 def configuration(values: Document, path: Path) -> Config:
-    """What the operator reads from the rendered ConfigMap, by its own strict reader."""
+    """Return the configuration that the operator's own strict reader reads from the rendered ConfigMap."""
     file = path / "config.yaml"
     file.write_text(pick(render(values), "ConfigMap")["data"]["config.yaml"])
     return load(file)

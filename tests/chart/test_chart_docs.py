@@ -1,4 +1,4 @@
-"""What is generated from the chart's sources is current, and the sources say something about every value."""
+"""The files that are generated from the chart's sources are current, and the sources describe every value."""
 
 import base64
 import json
@@ -72,7 +72,7 @@ def test_the_icon_is_the_file_beside_the_chart() -> None:
     kind, _, encoded = chart["icon"].partition(",")
     assert kind == "data:image/svg+xml;base64"
     assert base64.b64decode(encoded) == (CHART / "icon.svg").read_bytes().strip()
-    assert ElementTree.parse(CHART / "icon.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - ours
+    assert ElementTree.parse(CHART / "icon.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - own
 
 
 def test_the_chart_names_no_address_that_is_not_there() -> None:

@@ -25,7 +25,7 @@ def blocks(page: Path, *languages: str) -> Iterator[str]:
 
 
 def commands() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Pages with the values that one of their commands sets. What sets none is as good as any other."""
+    """Pages with the values that one of their commands sets. A command that sets none is also yielded."""
     for page in PAGES:
         variables = dict(ANY)
         for block in blocks(page, "sh", "bash", "console", "shell"):

@@ -13,7 +13,7 @@ from sandbox.chart.render import CHART, Document, Refused, render, text
 FOREIGN: dict[str, dict[str, str]] = yaml.safe_load((CHART / "files/foreign.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES: Document = yaml.safe_load((CHART / "values.yaml").read_text())
-# What a user of cert-manager or External Secrets types from memory, and what this chart has under the same name.
+# Values that a user of cert-manager or External Secrets types from memory, and this chart's values of the same name.
 FROM_MEMORY: Document = {
     "replicaCount": 1,
     "strategy": {"type": "RollingUpdate"},

@@ -72,7 +72,7 @@ class Life:
         return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=240)
 
     def pods(self) -> str:
-        """What is to be seen of the release's pods when something failed."""
+        """Return the statuses of the release's pods and the ends of their logs, to explain a failure."""
         items = self.world.api.get(f"/api/v1/namespaces/{RELEASE_NAMESPACE}/pods").must()["items"]
         logs = sorted((self.world.directory / "pods").glob("*/operator.log"))
         ends = ["\n".join(log.read_text(errors="replace").splitlines()[-5:]) for log in logs]
@@ -96,7 +96,7 @@ class Life:
         return found
 
     def works(self, resource: Document) -> None:
-        """A tampered Secret is repaired: somebody leads, and has its rights."""
+        """A tampered Secret is repaired: an operator leads, and has its permissions."""
         good = self.secret()["data"]["password"]
         spoilt = {"data": {"password": base64.b64encode(b"spoilt").decode()}}
         self.world.api.merge(self.secret(), spoilt).must()
@@ -224,7 +224,7 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
 
     # The CRD is to go with the release: refused while a resource needs the operator, and said why.
     life.values["crds"] = {"keep": False}
-    life.values["watchNamespaces"] = ["shop"]  # and with rights in that namespace only
+    life.values["watchNamespaces"] = ["shop"]  # and with permissions in that namespace only
     life.values |= MORE  # the operator works beside other containers, which get none of its tokens
     life.helm("install", str(CHART), "--wait", values=True)
     for pod in life.operators():

@@ -1,4 +1,4 @@
-"""What the chart renders for every switch: legal for each supported Kubernetes, least rights, a closed network."""
+"""The chart's objects for every switch: legal for each supported Kubernetes, least permissions, a closed network."""
 
 import functools
 import ipaddress
@@ -19,9 +19,9 @@ from secure_redis.cli.config import load
 from tests.chart.matrix import MATRIX, MONITORING
 
 MINORS = ("1.31", "1.34", "1.37")  # the oldest that can be allowed, the oldest supported, the newest with schemas
-NOT_BUILT_IN = {"CustomResourceDefinition"}  # the API server judges ours in tests/integration/crd
+NOT_BUILT_IN = {"CustomResourceDefinition"}  # the API server judges the operator's own in tests/integration/crd
 SKIPS = Path(__file__).with_name("checkov.yaml")
-# What is never given in all namespaces unless asked for by clusterWide.
+# Permissions that are never given in all namespaces unless clusterWide asks for them.
 GUARDED = {"secrets", "pods", "serviceaccounts", "serviceaccounts/token", "deployments", "statefulsets", "daemonsets"}
 GUARDED |= {"cronjobs", "poddisruptionbudgets", "pods/exec", "jobs", "replicasets"}
 METADATA_SERVICE = ipaddress.ip_address("169.254.169.254")
@@ -105,7 +105,7 @@ def test_no_other_container_has_a_token_of_the_operator(rendered: dict[str, list
 
 @each
 def test_no_blank_line_is_rendered(name: str) -> None:
-    """But for the one that Helm itself prints between two documents of one template."""
+    """Except the one that Helm itself prints between two documents of one template."""
     lines = text(MATRIX[name], apis=MONITORING).splitlines()
     pairs = itertools.pairwise([*lines, "---"])
     inside = [pair for pair in pairs if not pair[0].strip() and pair[1] != "---"]
@@ -128,7 +128,7 @@ def test_no_key_is_empty(rendered: dict[str, list[Document]]) -> None:
     assert found == ["NetworkPolicy.spec.ingress"], "an empty list closes the pods to everything"
 
 
-# --- rights -----------------------------------------------------------------------------------------------------------
+# --- permissions ------------------------------------------------------------------------------------------------------
 
 
 def roles(documents: list[Document]) -> dict[str, Document]:

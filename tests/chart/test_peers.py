@@ -15,7 +15,7 @@ PROFILE = {"type": "RuntimeDefault"}
 CONTAINER = {"name": "more", "image": "registry.example/more:1"}
 RULE = {"action": "labeldrop", "regex": "x"}
 MONITOR = {"enabled": True, "renderMode": "alwaysRender"}
-# What the other charts' documentation shows for names that this chart has too. Each changes what is rendered.
+# Values from the other charts' documentation for names that this chart has too. Each changes what is rendered.
 ACCEPTED: dict[str, Any] = {
     "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
     "commonLabels": {"team": "platform"},
@@ -109,7 +109,7 @@ ONLY_DEFAULT: dict[str, Any] = {
     "securityContext.capabilities": {"drop": ["ALL"]},
     "securityContext.readOnlyRootFilesystem": True,
 }
-# What has to be set as well, so that a name below it has an effect.
+# Other values that are needed so that a name below them has an effect.
 ENABLED: Document = {
     "grafanaDashboard.annotations": {"grafanaDashboard": {"enabled": True}},
     "metrics.service.annotations": {"metrics": {"service": {"enabled": True}}},

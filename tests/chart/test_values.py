@@ -1,4 +1,4 @@
-"""Wrong values: refused before anything is installed, and told what to write."""
+"""Wrong values: refused before anything is installed, with a message that says what to write."""
 
 from typing import Any
 

@@ -23,7 +23,7 @@ from tests.clients.matrix import PROGRAMS, Client, Ecosystem
 _RUN_SECONDS = 300
 _INSTALL_SECONDS = 1800
 _COMPLETE = ".complete"
-# What the package clients print where a registry answers that it has no such package, or does not serve it. A
+# Texts that the package clients print when a registry answers that it has no such package, or does not serve it. A
 # time-out or a broken connection is not such an answer.
 _REFUSALS = re.compile(
     r"No matching distribution found|npm (ERR!|error) code E40[134]|Could not find artifact|was not found in|"
@@ -47,7 +47,7 @@ class InstallError(RuntimeError):
 
 @dataclass(frozen=True)
 class Run:
-    """What a client reported: its version, and its error if it did not connect."""
+    """The report of a client: its version, and its error if it did not connect."""
 
     version: str
     error: str | None
@@ -242,7 +242,7 @@ _LAUNCHERS: Mapping[Ecosystem, Callable[[], Launcher]] = {
 
 
 def _installed(name: str, sources: Iterable[Path], install: Callable[[Path], None], version: str = "") -> Path:
-    """Return the directory of what `install` makes of the sources, once. One without its mark is made anew."""
+    """Return the directory of what `install` makes of the sources, once. One without its mark is made again."""
     digest = hashlib.sha256(version.encode())
     for source in sorted(sources):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())

@@ -20,7 +20,7 @@ from sandbox.redis_settings import TLS_PORT, RedisSettings
 from tests.builders.world import built, cache, resource
 from tests.clients.relay import Relay
 
-# What base64 can contain besides letters and digits: each of `+`, `/` and `=` ends something in a URI.
+# The characters of base64 besides letters and digits: each of `+`, `/` and `=` ends something in a URI.
 KEY = "zK/9w+rT0m+Ab/cD4eF5gH6iJ7kL8mN9oP0qR1s/u+0="
 DATABASE = 3  # not 0, so that a client which ignores the number is noticed
 _CERTIFIED = "orders.redis.clients.test"
@@ -45,7 +45,7 @@ class Binding:
 
 @dataclasses.dataclass
 class Traffic:
-    """What arrived: connections, whether the key came without TLS, commands that Redis executed and refused."""
+    """The traffic: connections, whether the key came without TLS, commands that Redis executed and refused."""
 
     connections: int = 0
     in_clear: bool = False

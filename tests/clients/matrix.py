@@ -134,7 +134,7 @@ CLIENTS = (
 
 
 class Outcome(enum.Enum):
-    """What happens to a client that takes another entry than docs/clients.md names for it."""
+    """The result for a client that takes another entry than docs/clients.md names for it."""
 
     NO_CONNECTION = "it ends before it connects"
     WRONG_PASSWORD = "Redis refuses the key"

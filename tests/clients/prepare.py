@@ -1,6 +1,6 @@
 """`python -m tests.clients.prepare`: install the clients before the tests start, since a test's time is limited.
 
-What this machine or a registry does not have is left out here. The tests then report it.
+Clients that this machine or a registry does not have are left out here. The tests then report them.
 """
 
 import sys

@@ -198,7 +198,7 @@ async def sdk(control: Control, issuer: Issuer) -> AsyncIterator[Sdk]:
 
 
 def real_settings() -> dict[str, str] | None:
-    """What a run against a real subscription needs, or None."""
+    """Return the settings that a run against a real subscription needs, or None."""
     names = ("SUBSCRIPTION", "GROUP", "CACHE", "VAULT_URL")
     found = {name: os.environ.get(f"AZURE_CONFORMANCE_{name}", "") for name in names}
     return found if all(found.values()) else None

@@ -1,4 +1,4 @@
-"""What the tests of writing Managed Redis share: raw requests, bodies, and seeds."""
+"""Helpers of the tests that write Managed Redis: raw requests, bodies, and seeds."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(900)  # its installation (730 MB, once) takes a
 
 
 def test_redis_and_keyvault_commands(control: Control, tmp_path: Path) -> None:
-    # az polls at once and then every 30 s: done by the first poll.
+    # az polls immediately and then every 30 s: done by the first poll.
     control.settings.change(create_seconds=0)
     az = AzureCli(tmp_path / "az", control.endpoints)
     az.login(TENANT, CLIENT, SECRET)

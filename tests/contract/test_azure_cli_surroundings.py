@@ -1,4 +1,4 @@
-"""The real azure-cli reads what stands around a cache: Microsoft's own clients for APIs that we read without an SDK.
+"""The real azure-cli reads a cache's surroundings: Microsoft's own clients for APIs that we read without an SDK.
 
 Role assignments are not among them: az asks Microsoft Graph first, which is not simulated.
 """

@@ -1,4 +1,4 @@
-"""What redis-py's clients meet at Managed Redis databases of each clustering policy."""
+"""The answers that redis-py's clients get from Managed Redis databases of each clustering policy."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""What a real subscription can confirm: run against the simulator always, against Azure by `make azure-conformance`.
+"""Tests that a real subscription can confirm: always run on the simulator, on Azure by `make azure-conformance`.
 
-What Azure needs is said in `conftest.py`. The cache named there is changed and changed back: a tag, a firewall rule,
+`conftest.py` states what Azure needs. The cache named there is changed and changed back: a tag, a firewall rule,
 and its secondary key is regenerated. Every secret made is deleted.
 """
 

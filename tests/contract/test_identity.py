@@ -1,4 +1,4 @@
-"""Tokens: federation exact on issuer, subject and audience; audiences kept apart; MSAL's discovery."""
+"""Tokens: exact issuer, subject and audience in federation, separate audiences, and MSAL's discovery."""
 
 import json
 from typing import Any

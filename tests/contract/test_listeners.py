@@ -1,4 +1,4 @@
-"""What ARM is told reaches the real listeners: keys, the non-TLS port, public access, the end of a cache."""
+"""Requests to ARM change the real listeners: keys, the non-TLS port, public access, the end of a cache."""
 
 import socket
 import ssl

@@ -87,7 +87,7 @@ async def test_an_identity_without_the_role(sdk: Sdk, premium: Control, *, check
     premium.settings.change(persistence_checks_role=checks)
     if checks:
         assert "does not have access" in await refused(sdk, by_identity(premium))
-        # Whoever is not the cache, and elsewhere, does not count.
+        # The roles of another identity, or on another account, do not count.
         other = storage_scope(SUBSCRIPTION, GROUP, f"{ACCOUNT}2")
         premium.seed(blob_data_contributor("somebody", SCOPE), blob_data_contributor(PRINCIPAL, other))
         assert "does not have access" in await refused(sdk, by_identity(premium))

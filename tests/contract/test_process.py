@@ -1,4 +1,4 @@
-"""The simulator as a process: it says why it cannot start, ends when told, and leaves no address behind."""
+"""The simulator as a process: it says why it cannot start, ends when asked, and leaves no address behind."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What ARM and the cache service refuse, in their words."""
+"""The refusals of ARM and the cache service, in their words."""
 
 from typing import Any
 

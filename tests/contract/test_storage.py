@@ -111,7 +111,7 @@ async def test_refusals(sdk: Sdk, account: Control) -> None:
         assert (await client.storage_accounts.get_properties(GROUP, ACCOUNT)).id == SCOPE
         with pytest.raises(HttpResponseError, match="storageAccounts/blobServices/read"):
             await client.blob_services.get_service_properties(GROUP, ACCOUNT)
-        # Rights are looked at before existence.
+        # Permissions are checked before existence.
         with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
             await client.storage_accounts.get_properties(GROUP, "none")
     other = "7d2c5f5e-0000-4000-8000-00000000eeee"

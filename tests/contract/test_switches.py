@@ -1,4 +1,4 @@
-"""What is not verified about Azure can be had both ways, and the page of assumptions names every switch."""
+"""Each unverified assumption about Azure has a switch, and the page of assumptions names every switch."""
 
 import re
 from pathlib import Path

@@ -249,7 +249,7 @@ def seeds_sku(name: str, capacity: int) -> dict[str, Any]:
 
 
 async def test_the_typed_update_model_injects_unrequested_defaults(sdk: Sdk, control: Control) -> None:
-    """What the operator must avoid by sending a raw body."""
+    """The operator must avoid this by sending a raw body."""
     from azure.mgmt.redis.models import RedisUpdateParameters
 
     control.seed(cache_seed(properties={"publicNetworkAccess": "Disabled"}))

@@ -101,7 +101,7 @@ class Planted:
             place[f"{slot} key of {stage.name}"] = value
 
     def hostile(self, service: str, shown: str) -> dict[str, Any]:
-        """An error's body by somebody who wants to be quoted; `shown` is a secret that the service really knows."""
+        """Return the body of a hostile error, to be quoted; `shown` is a secret that the service really knows."""
 
         def word(name: str) -> str:
             return self.quoted.setdefault(f"{name} #{len(self.quoted)}", f"canary{uuid.uuid4().hex}")
@@ -116,7 +116,7 @@ class Planted:
         return {"error": "invalid_client", "error_description": said} if service == "entra" else {"error": error}
 
     def refresh(self, stage: Stage) -> None:
-        """Have the resource looked at again, and wait until that is done."""
+        """Have the operator read the resource again, and wait until that is done."""
         self.refreshes += 1
         value = f"r{self.refreshes}"
         annotation = {"metadata": {"annotations": {"secureredis.io/refresh": value}}}
@@ -130,7 +130,7 @@ class Planted:
         self.earlier.append((f"{stage.name} after refresh {value}", json.dumps(self.world.get(stage.document))))
 
     def places(self) -> Iterator[tuple[str, str]]:
-        """Everything that anybody else can read; a Secret's data are left out where `published` covers them."""
+        """Yield everything that others can read; a Secret's data are left out where `published` covers them."""
         yield from self.earlier
         yield "the operator's log", self.operator.log.read_text(errors="replace")
         served = self.operator.said("health and metrics are served")
@@ -144,6 +144,6 @@ class Planted:
         yield "the API server's audit log", "\n".join(line for line in log if "not with password" not in line)
         for namespace in (RELEASE_NAMESPACE, *(stage.team.namespace for stage in self.stages)):
             for name, item in objects(self.world.api, namespace):
-                # `objects` lists what is ours whole: data of a Secret are looked at by their own test.
+                # `objects` lists the operator's objects whole: another test checks the data of a Secret.
                 item.pop("data", None) if name.startswith("secrets ") else None
                 yield name, json.dumps(item, ensure_ascii=False)

@@ -69,7 +69,7 @@ def persist(held: Planted) -> None:
 
 
 def _compare(held: Planted, stage: Stage) -> None:
-    """Somebody sets another account, and Azure forgets to mask its key: both are compared, and told as drift."""
+    """A person sets another account, and Azure forgets to mask its key: both are compared, and reported as drift."""
     value = base64.b64encode(secrets.token_bytes(64)).decode()
     string = f"DefaultEndpointsProtocol=https;AccountName=elsewhere;AccountKey={value}"
     held.hidden |= {"another account's key": value, "another account's connection string": string}

@@ -86,7 +86,7 @@ class Consumed(Stage):
         )
 
     def released(self) -> bool:
-        """Whether nothing of ours is in any of them or their pods."""
+        """Return whether none of them and none of their pods holds anything of the operator."""
         return self._all_at(None) and not any("secretKeyRef" in json.dumps(pod["spec"]) for pod in self.pods())
 
     def regenerated(self) -> list[str]:
@@ -215,7 +215,7 @@ def _change(stage: Stage, workloads: list[Json] | None) -> None:
 
 
 def _stored(stage: Stage) -> None:
-    """Somebody stores the other key."""
+    """A person stores the other key."""
     store(stage, "Secondary")
     annotate(stage, refresh=uuid.uuid4().hex)
 

@@ -31,22 +31,22 @@ class _Crash:
 
 @dataclass(frozen=True)
 class Killing:
-    """A world, the gate before its API server, and the operator's rights through it."""
+    """A world, the gate before its API server, and the operator's kubeconfig through it."""
 
     world: World
     gate: Gate
     kubeconfig: Path
 
     def everywhere(self, scenario: Scenario, *, at_once: int, thoroughly: bool = True) -> tuple[str, list[str]]:
-        """Kill at every side effect. What was done, in a line, and what came out wrong.
+        """Kill at every side effect. Return a line on what was done, and what came out wrong.
 
         `at_once` operators are killed, each in a run of its own; then one takes over all of those runs. `thoroughly`:
         before each side effect and after it too; else in turns before one and after the next.
         """
         started = time.monotonic()
         effects, end, changes = self._undisturbed(scenario)
-        # An event is told or lost; it is no state that a crash could spoil. Killed at one, the operator is where it was
-        # after the status write before it, which is in the list.
+        # An event is reported or lost; it is no state that a crash could spoil. Killed at one, the operator is where it
+        # was after the status write before it, which is in the list.
         counted = [effect for effect in effects if effect.what != "POST events"]
         cases = [
             (effect, moment)
@@ -118,7 +118,7 @@ class Killing:
     def _take_over(
         self, scenario: Scenario, crashes: list[_Crash], end: dict[str, Any], changes: list[str]
     ) -> list[str]:
-        """What is not as in the undisturbed run after another operator has finished the work."""
+        """Return what differs from the undisturbed run after another operator has finished the work."""
         wrong: list[str] = []
         if not crashes:
             return wrong

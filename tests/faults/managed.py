@@ -1,4 +1,4 @@
-"""What an operator does with a Managed Redis, as scenarios.
+"""The operator's work with a Managed Redis, as scenarios.
 
 Where only the service differs they are those of Microsoft.Cache/redis. The others have settings of their own: a cluster
 and its database, persistence to disks of the cluster, and a key of the customer's own for them.
@@ -138,7 +138,7 @@ def _corrected(stage: Stage) -> bool:
     properties: Json = (stage.control.get(stage.name) or {"properties": {}})["properties"]
     database = _database(stage)
     settings = (properties.get("minimumTlsVersion"), database.get("clientProtocol"), database.get("evictionPolicy"))
-    # What the endpoint really speaks is observed a moment after what Azure reports.
+    # The operator observes the endpoint's protocol a moment after Azure's report.
     secured = (stage.world.condition(stage.document, "TransportSecured") or ("",))[0] == "True"
     return settings == ("1.2", "Encrypted", "VolatileLRU") and secured and ready(stage)
 

@@ -1,4 +1,4 @@
-"""Operators of which a test needs several at once, each for one team, with a log of its own."""
+"""Operators for tests that run several at the same time, each for one team, with a log of its own."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Operator:
     log: Path
 
     def entries(self) -> list[dict[str, Any]]:
-        """What it logged, line by line. A line that is no JSON object is one with only `raw`."""
+        """Return its log, line by line. A line that is no JSON object is one with only `raw`."""
         return [_entry(line) for line in self.log.read_text(errors="replace").splitlines()]
 
     def said(self, message: str) -> dict[str, Any] | None:
@@ -38,12 +38,12 @@ class Operator:
 
 
 def operator_kubeconfig(world: World) -> Path:
-    """A kubeconfig with the rights that the chart gives the operator."""
+    """Return a kubeconfig with the permissions that the chart gives the operator."""
     return world.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
 
 
 def start(world: World, kubeconfig: Path, *namespaces: str, **settings: Any) -> Operator:
-    """Start an operator that works for these namespaces only (none: for all), without election unless told."""
+    """Start an operator that works for these namespaces only (none: for all), without election by default."""
     return launch(("-m", "secure_redis"), world, kubeconfig, namespaces, settings)
 
 

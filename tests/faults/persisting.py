@@ -20,7 +20,7 @@ _ROLES = ("Microsoft.Authorization/roleAssignments/read", "Microsoft.Authorizati
 
 @dataclass(frozen=True)
 class Persisted(Stage):
-    """A stage with a storage account, and with somebody who assigns the role on it once the status asks for it."""
+    """A stage with a storage account, and with a person who assigns the role on it once the status asks for it."""
 
     assigned: set[str] = field(default_factory=set)
 
@@ -57,7 +57,7 @@ class Persisted(Stage):
         }
 
     def dangers(self) -> list[str]:
-        """With persistence by an identity that nobody gave the role yet: it would fail, and data be lost."""
+        """Include persistence by an identity that does not have the role yet: it would fail, and data be lost."""
         cache = self.world.control.redis.get(self.name) or {"properties": {}}
         settings: Json = cache["properties"].get("redisConfiguration") or {}
         on = "true" in (settings.get("rdb-backup-enabled"), settings.get("aof-backup-enabled"))
@@ -94,19 +94,19 @@ def _account(stage: Stage, properties: Json, *actions: str) -> None:
 
 
 def _by_role(stage: Stage) -> None:
-    """A Premium cache of ours; its identity's roles can be seen."""
+    """A Premium cache of the operator; the operator can read its identity's roles."""
     _account(stage, _CLOSED, *_READS, *_ROLES)
     owned(stage, sku=PREMIUM)
 
 
 def _by_word(stage: Stage) -> None:
-    """A Premium cache of ours; somebody has to say that the role is assigned."""
+    """A Premium cache of the operator; a person has to state that the role is assigned."""
     _account(stage, _CLOSED, *_READS)
     owned(stage, sku=PREMIUM)
 
 
 def _by_string(stage: Stage) -> None:
-    """A Premium cache of ours, and the connection string."""
+    """A Premium cache of the operator, and the connection string."""
     _account(stage, _OPEN, *_READS)
     _secret(stage)
     owned(stage, sku=PREMIUM)
@@ -118,7 +118,7 @@ def _to_be_made(stage: Stage) -> None:
 
 
 def _persisting(stage: Stage) -> None:
-    """A cache of ours that persists already."""
+    """A cache of the operator that persists already."""
     blob = f"https://{_of(stage).account}.blob.{stage.world.control.endpoints.domain}"
     settings = {
         "rdb-backup-enabled": "true",

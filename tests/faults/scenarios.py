@@ -1,4 +1,4 @@
-"""What an operator does that a crash must not spoil: how each thing is set up, begun, and recognised when done."""
+"""Work of an operator that a crash must not spoil: how each thing is set up, begun, and recognised when done."""
 
 import base64
 import uuid
@@ -38,7 +38,7 @@ class Stage:
 
     @property
     def control(self) -> CacheControl:
-        """What other people do with the cache."""
+        """Return the control by which other people change the cache."""
         return self.service.control(self.world.control)
 
     @property
@@ -87,7 +87,7 @@ class Stage:
         }
 
     def dangers(self) -> list[str]:
-        """What must never be the case, not for a moment: a key that is published or in use and not accepted."""
+        """Return what must never be true, not for a moment: a key that is published or in use and not accepted."""
         keys = self.keys
         versions = self.world.control.keyvault.secret_versions(self.team.name, self.name)
         secret = self.world.secret(self.team.namespace, self.name)
@@ -99,13 +99,13 @@ class Stage:
         return found
 
     def others(self) -> None:
-        """What other people do meanwhile, when they are asked to: called again and again while something is awaited."""
+        """Do what other people do when they are asked to: called again and again while something is awaited."""
 
     def clean(self) -> None:
-        """Nothing of this run may disturb the next."""
+        """Remove everything of this run that could disturb the next."""
 
     def azure(self) -> Json | None:
-        """What the cache itself must be like in the end, and its database, where that is another object."""
+        """Return the state to compare in the end: of the cache, and of its database, where that is another object."""
         cache = self.control.get(self.name)
         if cache is None:
             return None
@@ -119,7 +119,7 @@ class Stage:
         return {**shown, **serving, "size": cache["sku"], "database": database.get("properties")}
 
     def effects(self, since: int = 0) -> list[str]:
-        """What changed in Azure and Key Vault, in order."""
+        """Return the changes in Azure and Key Vault, in order."""
         return [e.kind for e in self.world.control.log.effects(since) if f"/{self.name}" in e.target.lower()]
 
     def _secret(self, resource: Document | None, keys: dict[str, str]) -> Json | None:
@@ -141,7 +141,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`prepare` seeds the world; `begin` (while the operator runs) leads up to `trigger`; `done` sees the end."""
+    """`prepare` seeds the world, `begin` (while the operator runs) leads up to `trigger`, and `done` finds the end."""
 
     name: str
     prepare: Callable[[Stage], None]
@@ -217,13 +217,13 @@ def _corrected(stage: Stage) -> bool:
     cache = stage.world.control.redis.get(stage.name) or {"properties": {}}
     told = cache["properties"]
     safe = (told.get("enableNonSslPort"), told.get("minimumTlsVersion")) == (False, "1.2")
-    # What the endpoint really speaks is seen a moment after what Azure reports.
+    # The operator observes the endpoint's protocol a moment after Azure's report.
     secured = (stage.world.condition(stage.document, "TransportSecured") or ("",))[0] == "True"
     return safe and secured and "firewallRule.delete" in stage.effects() and ready(stage)
 
 
 def owned(stage: Stage, **more: Any) -> None:
-    """What an earlier life of the operator made for the resource, which is applied already."""
+    """Seed what an earlier life of the operator made for the resource, which is applied already."""
     world, applied = stage.world, stage.world.apply(stage.document)
     cluster = world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
     tags = {"team": "shop", "secureredis-owner": f"{cluster}.{applied['metadata']['uid']}"}
@@ -300,7 +300,7 @@ def _nothing(stage: Stage) -> None:
 
 
 def reported_only(stage: Stage) -> Json:
-    """The spec of a cache of ours whose differences are reported and left."""
+    """Return the spec of an operator's cache whose differences are reported and left."""
     return provisioned(stage)
 
 

@@ -10,7 +10,7 @@ from sandbox.gate import Gate, Hold, Moment, Write
 from sandbox.waiting import wait_for
 from tests.faults.scenarios import Stage
 
-# What a write to Azure changes, by method and the kind of its target.
+# The change that a write to Azure makes, by method and the kind of its target.
 _CHANGES = {
     ("PUT", "cache"): "cache.create",
     ("PATCH", "cache"): "cache.update",
@@ -133,7 +133,7 @@ class Held:
         )
 
     def _counting(self) -> Callable[[Write], bool]:
-        """Says yes to the nth of its kind. A refused one (somebody else's write came first) changed nothing."""
+        """Says yes to the nth of its kind. A refused one (another client's write came first) changed nothing."""
         observed: list[Write] = []
 
         def is_it(write: Write) -> bool:

@@ -144,7 +144,7 @@ def _provision_and_correct(held: Planted) -> None:
         Fault(service="arm", method="PATCH", kind="status", status=400, body=held.hostile("arm PATCH", shown))
     )
     CORRECT.trigger(corrected)
-    # A refusal for good is tried again in an hour, or when somebody asks.
+    # A refusal for good is tried again in an hour, or when a person asks.
 
     def was_refused() -> bool:
         return any(r.method == "PATCH" and r.status == 400 for r in world.control.log.requests())
@@ -157,7 +157,7 @@ def _provision_and_correct(held: Planted) -> None:
 
 
 def _refuse_at_admission(held: Planted) -> None:
-    """Somebody's admission policy quotes the Secret that it refuses."""
+    """A foreign admission policy quotes the Secret that it refuses."""
     world, stage = held.world, PUBLISH.stage(held.world)
     held.stages.append(stage)
     held.keys_of(stage, published="none")
@@ -207,7 +207,7 @@ def test_nothing_secret_is_anywhere(planted: Planted, capsys: pytest.CaptureFixt
     wanted = {**planted.hidden, **planted.published, **tokens}
     places = list(planted.places())
     with capsys.disabled():
-        # A figure for whoever runs it.
+        # A figure for the person who runs it.
         size = sum(len(text) for _, text in places)
         print(f"\ncanaries: {len(wanted)} secrets, {len(places)} places, {size} characters")  # noqa: T201
     assert leaks(wanted, places) == []

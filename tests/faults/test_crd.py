@@ -45,7 +45,7 @@ def older() -> dict[str, Any]:
 
 
 def ready(operator: Operator) -> tuple[int, str]:
-    """What /readyz answers."""
+    """Return the answer of /readyz."""
     served = operator.said("health and metrics are served")
     if served is None:
         return 0, ""
@@ -136,7 +136,7 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
             "kind": "Secret",
             "metadata": {"name": stage.name, "namespace": stage.team.namespace},
         }
-        for number in range(3):  # wakes passes that have nothing to tell
+        for number in range(3):  # wakes passes that have nothing to report
             before = passes()
             world.api.merge(secret, {"metadata": {"annotations": {"noise": str(number)}}}).must()
             wait_for(lambda observed=before: passes() > observed, PATIENCE, "a pass")  # type: ignore[misc]

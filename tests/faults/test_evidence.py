@@ -1,4 +1,4 @@
-"""What the operator cannot find out any more is Unknown: after an odd answer, a defect of its own, or a hanging pass.
+"""A fact that the operator can no longer find is Unknown: after an odd answer, its own defect, or a hanging pass.
 
 A cache is opened meanwhile, and no condition reports it as safe.
 """
@@ -41,7 +41,7 @@ unobserved.SWEEP_SECONDS = 0.5
 from secure_redis.cli.main import main
 main(sys.argv[1:])
 """
-# What a proxy, a captive portal or a compromised service may send: no calendar has this year.
+# A date that a proxy, a captive portal or a compromised service may send: no calendar has this year.
 ODD = {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
 
 

@@ -22,7 +22,7 @@ def stage(world: World) -> Stage:
 
 @pytest.fixture
 def replicas(world: World, stage: Stage) -> Iterator[tuple[Replica, Replica]]:
-    """A leader and a standby that has looked at the Lease."""
+    """A leader and a standby that has read the Lease."""
     other = second_account(world)  # after the stage: its namespace's binding is then copied too
     settings = {"namespaces": [stage.team.namespace]}
     leader = Replica(world, OPERATOR, **settings)
@@ -79,7 +79,7 @@ def test_a_frozen_leader_writes_nothing(
     assert leader.child.wait(PATIENCE) == 1, "a former leader ends, and says by its code that it did not end as asked"
     assert writes_of(world, leader, mark) == []
     assert world.control.log.writes(azure) == []
-    # The same look would have shown them: the leader that is now has written.
+    # The same read would have shown them: the present leader has written.
     assert writes_of(world, standby, mark)
 
 

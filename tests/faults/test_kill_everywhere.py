@@ -1,7 +1,7 @@
 """`kill -9` at every side effect, before it happens and after: each time the next operator ends where none was killed.
 
 A crash that matters happens between a write and the knowledge of it. Each side effect of an undisturbed run is
-therefore held in a run of its own, once before the other side has seen it and once after it has done it; the operator
+therefore held in its own run, once before the other side has received it and once after it has done it. The operator
 is killed while it waits, and the request ends as a dead process's does. `make test` takes the short scenarios, and the
 two in turns, one of them at each side effect. `make test-all` takes every scenario, and both at each.
 """
@@ -23,7 +23,7 @@ THOROUGH = (*SCENARIOS, *managed.SCENARIOS)
 
 @pytest.fixture(scope="module")
 def kubeconfig(world: World, gate: Gate) -> Path:
-    """The operator's rights, through the gate."""
+    """The operator's kubeconfig, through the gate."""
     return gate.kubeconfig(operators.operator_kubeconfig(world))
 
 

@@ -1,6 +1,6 @@
 """`kill -9` at every side effect of setting persistence; as in test_kill_everywhere.py.
 
-In between somebody else assigns the role: the operator waits for that whatever crashes, and never persists before.
+In between another person assigns the role: the operator waits for that whatever crashes, and never persists before.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ AT_ONCE = 4  # mostly they wait
 
 @pytest.fixture(scope="module")
 def kubeconfig(world: World, gate: Gate) -> Path:
-    """The operator's rights, through the gate."""
+    """The operator's kubeconfig, through the gate."""
     return gate.kubeconfig(operators.operator_kubeconfig(world))
 
 

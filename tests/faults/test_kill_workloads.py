@@ -1,6 +1,6 @@
 """`kill -9` at every side effect of an injection and of a rotation, with real rollouts of real pods.
 
-As in test_kill_everywhere.py; the world has a node here, and the chart gives the rights on workloads.
+As in test_kill_everywhere.py; the world has a node here, and the chart gives the permissions on workloads.
 """
 
 import re
@@ -65,7 +65,7 @@ def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, hosts: 
 
 @pytest.fixture(scope="module")
 def kubeconfig(world: World, gate: Gate) -> Path:
-    """The operator's rights, through the gate."""
+    """The operator's kubeconfig, through the gate."""
     return gate.kubeconfig(operators.operator_kubeconfig(world))
 
 
@@ -92,7 +92,7 @@ def test_kill_at_every_side_effect(
 def test_a_regeneration_that_azure_does_late_is_not_asked_for_twice(
     scenario: Scenario, world: World, gate: Gate, kubeconfig: Path
 ) -> None:
-    """What was asked long after its intent was recorded, by an operator that then died, may still come to pass."""
+    """A request sent long after its intent was recorded, by an operator that then died, may still be carried out."""
     stage = scenario.stage(world)
     assert isinstance(stage, Consumed)
     control = world.control

@@ -1,4 +1,4 @@
-"""What surrounds the operator fails for a while: it says so, harms nothing, and goes on by itself when it is over."""
+"""The operator's surroundings fail for a while: it says so, harms nothing, and goes on by itself afterwards."""
 
 import itertools
 import os
@@ -32,7 +32,7 @@ def stage(world: World) -> Stage:
 
 @pytest.fixture
 def kubeconfig(world: World) -> Path:
-    """The operator's rights at the API server itself."""
+    """The operator's kubeconfig for the API server itself."""
     return operators.operator_kubeconfig(world)
 
 
@@ -42,7 +42,7 @@ def spoken(capsys: pytest.CaptureFixture[str]) -> Any:
 
     def say(text: str) -> None:
         with capsys.disabled():
-            print(f"\n{text}")  # noqa: T201 - a figure for whoever runs it
+            print(f"\n{text}")  # noqa: T201 - a figure for the person who runs it
 
     return say
 

@@ -1,6 +1,6 @@
-"""What the operator owns is found from what exists: neither spec nor status have to name it.
+"""The operator finds what it owns from the objects that exist: neither spec nor status have to name it.
 
-The first test holds every way in which an injection came to be that nothing names; many objects share one world.
+The first test holds every origin of an injection that neither of them names; many objects share one world.
 """
 
 import json
@@ -149,7 +149,7 @@ def test_an_injection_that_neither_spec_nor_status_names_is_released(world: Worl
     lost.change(workloads=[])
     labels = {"metadata": {"labels": {names.INJECT: None}, "annotations": {names.RESOURCES: None}}}
     world.api.merge(targets["lost"].made, labels).must()
-    # Deleted without its finalizer, and made anew without entries.
+    # Deleted without its finalizer, and made again without entries.
     world.api.merge(down.document, {"metadata": {"finalizers": None}}).must()
     down.delete()
     world.await_gone(down.document)
@@ -159,7 +159,7 @@ def test_an_injection_that_neither_spec_nor_status_names_is_released(world: Worl
         until_released(*(targets[name] for name in ("killed", "lost", "down")))
         for name in ("killed", "lost", "down"):
             wait_for(lambda name=name: not cases[name].status.get("workloads"), PATIENCE, f"{name} to end")  # type: ignore[misc]
-        # Retained, and made anew without entries: documented steps only.
+        # Retained, and made again without entries: documented steps only.
         assert injected(targets["retained"])
         retained.delete()
         world.await_gone(retained.document)
@@ -222,7 +222,7 @@ def test_a_secret_that_is_in_use_is_deleted_at_a_rename_only_when_nothing_names_
         for case in cases:
             wait_for(lambda case=case: case.secret(f"{case.cache}-1") is None, PATIENCE, f"{case.cache}-1 to go")  # type: ignore[misc]
             assert case.secret(f"{case.cache}-2") is not None
-        # The same at a deletion: a pod that nobody listed.
+        # The same at a deletion: a pod that is not listed.
         bare = using(world, team, f"{unlisted.cache}-2")
         unlisted.delete()
         until_named(unlisted, "Ready", "is used by Pod 'bare'")
@@ -320,7 +320,7 @@ def pod_path(target: Target) -> str:
 
 
 def using(world: World, team: Team, secret: str) -> dict[str, Any]:
-    """A pod that nobody lists, with the Secret as variables."""
+    """Return a pod that is not listed, with the Secret as variables."""
     container = {"name": "main", "image": "sandbox.test/sleep:1", "envFrom": [{"secretRef": {"name": secret}}]}
     spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 1}
     meta = {"name": "bare", "namespace": team.namespace}

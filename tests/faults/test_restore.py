@@ -13,7 +13,7 @@ from tests.faults import operators
 from tests.faults.operators import Operator
 from tests.integration.operator.support import Case
 
-# Longer than the API server is away, so that nobody loses the Lease meanwhile.
+# Longer than the API server is away, so that no operator loses the Lease meanwhile.
 PATIENT = {
     "namespace": RELEASE_NAMESPACE,
     "leaseDurationSeconds": 120,

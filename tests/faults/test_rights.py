@@ -36,7 +36,7 @@ def test_a_role_that_is_revoked_and_given_back(world: World, gate: Gate, stage: 
         uid = stage.secret_uid()
         world.api.delete(BINDING).must()
         try:
-            gate.close()  # a watch that was let in goes on: it must be opened anew to be refused
+            gate.close()  # an open watch goes on: it must be opened again to be refused
             gate.open()
             wait_for(lambda: says(operator, "securerediscaches"), PATIENCE, "it to say which right is missing")
             world.apply(later.document)

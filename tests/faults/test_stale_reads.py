@@ -1,4 +1,4 @@
-"""What was seen is not forgotten for something older, and what was asked for in an outage is done after it."""
+"""An older read does not replace a newer one, and the operator does after an outage what was asked for in it."""
 
 import uuid
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.faults.scenarios import CORRECT, PUBLISH, Stage, reported_only
 
 @pytest.fixture
 def stage(world: World) -> Stage:
-    """A cache of ours as declared; differences are reported, not corrected."""
+    """A cache of the operator as declared; differences are reported, not corrected."""
     return replace(CORRECT, spec=reported_only).stage(world)
 
 

@@ -1,4 +1,4 @@
-"""The fixtures of the rooms of `kube/`: the injection here is done by them, under the chart's rights."""
+"""The fixtures of the rooms of `kube/`: the rooms do the injection here, with the chart's permissions."""
 
 from tests.integration.components.conftest import (
     bound,

@@ -1,11 +1,12 @@
-"""GitOps tools against our injection: each way of syncing, each change in Git.
+"""GitOps tools against the operator's injection: each way of syncing, each change in Git.
 
 It repeats the last row of docs/internals/kubernetes-facts.md#injection-under-gitops.
 Git's side is the real thing: `kubectl apply` (three-way merge with last-applied), or server-side apply with force as
-another manager, which is what Argo CD and Flux do. After each sync our rules and our room are asked again, until they
-have nothing to do. Whether anything flaps, the generation tells: a sync and a look that change nothing leave it.
+another manager, which is what Argo CD and Flux do. After each sync the operator's rules and room are asked again, until
+they have nothing to do. The generation shows whether anything flaps: a sync and a check that change nothing leave it.
 
-`make test` takes each change with a Deployment, and all changes at once with every kind; `make test-all` each with all.
+`make test` takes each change with a Deployment, and all changes together with every kind. `make test-all` takes
+each with all.
 """
 
 import copy
@@ -81,7 +82,7 @@ class Stage:
         self.entry = Workload.model_validate({"id": "one", "kind": kind, "name": kind.lower(), **FORM})
 
     def sync(self) -> None:
-        """What Git says is brought into the cluster; must succeed."""
+        """Bring the state in Git into the cluster; must succeed."""
         if self.how == "server-side":
             self.kube.apply(self.git, field_manager="argocd-controller", force=True)
             return
@@ -101,7 +102,7 @@ class Stage:
         return done.returncode == 1
 
     async def look(self, version: str = "v1") -> int:
-        """Passes of ours until nothing is left to do. Returns how many wrote."""
+        """Run the operator's passes until nothing is left to do. Returns how many wrote."""
         for written in range(3):
             found = await self.room.find(self.owner, (), [(str(self.entry.kind), str(self.entry.name))])
             assert not isinstance(found, Unknown), found

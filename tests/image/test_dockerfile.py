@@ -1,4 +1,4 @@
-"""The Dockerfile, looked at without building it."""
+"""The Dockerfile, checked without building it."""
 
 import re
 import subprocess

@@ -189,7 +189,7 @@ def test_a_program_that_ends_at_once_is_reported_with_its_last_words(tmp_path: P
 
 
 def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
-    """Even when the thread that asked for the child has long ended, and when nobody could clean up."""
+    """Even when the thread that asked for the child has long ended, and when no process could clean up."""
     script = """
 import pathlib, sys, threading, time
 from sandbox.processes import Child

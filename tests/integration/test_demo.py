@@ -25,7 +25,7 @@ SECONDS = 360
 CACHES = {"legacy", "orders", "sessions", "catalog", "reports"}
 CLUSTERS = {"carts"}  # of Azure Managed Redis
 DEMO = [sys.executable, "-m", "sandbox.demo"]
-# A chapter of which one thing is not so, told by the real demo.
+# A chapter with one false claim, which the real demo runs.
 UNTRUE = """
 import sys
 from sandbox.demo.__main__ import main
@@ -84,7 +84,7 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
     assert [len(one) for one in secrets if one in shown] == []  # lengths: a failing test prints no key
     assert "\x1b" not in shown  # no terminal, no escapes
 
-    # What it says to try is there.
+    # The things that it suggests to try are there.
     assert str(facts.kubeconfig) in shown
     caches = Api(cluster).get("/apis/secureredis.io/v1alpha1/namespaces/shop/securerediscaches").must()["items"]
     assert {one["metadata"]["name"] for one in caches} == CACHES | CLUSTERS
@@ -99,7 +99,7 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
     ("number", "code", "arguments"),
     [
         pytest.param(signal.SIGINT, 130, [], marks=pytest.mark.slow),
-        # It is kept once the story is told, not before. Else as SIGINT.
+        # It is kept once the story is complete, not before. Else as SIGINT.
         pytest.param(signal.SIGTERM, 130, ["--keep"], marks=pytest.mark.slow),
         (signal.SIGKILL, -signal.SIGKILL, []),
     ],

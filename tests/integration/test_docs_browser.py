@@ -20,7 +20,7 @@ NAVIGATION = yaml.load((docs_site.ROOT / "mkdocs.yml").read_text(encoding="utf-8
 SECTIONS = [title for part in NAVIGATION for title in part]
 # One of each kind: text with code, tabs, tables, lists and boxes.
 SHAPES = ["index.html", "quick-start.html", "install.html", "rules/T1.html", "api.html"]
-# What users look for, and a page that must be among the first results.
+# Texts that users search for, and a page that must be among the first results.
 QUERIES = {
     "quick start": "quick-start.html",
     "install helm": "install.html",

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)  # mkdocs is installed once, which takes a
 DOCS = docs_site.ROOT / "docs"
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 MARKDOWN = MarkdownIt("commonmark").enable("table")
-# What the two kinds of Markdown differ in most easily: blocks within lists, lists without an empty line before them.
+# The likeliest differences of the two kinds of Markdown: blocks within lists, lists without an empty line before them.
 SHAPES = {"pre": {"fence", "code_block"}, "table": {"table_open"}, "li": {"list_item_open"}}
 
 

@@ -21,7 +21,7 @@ eval "$(sandbox env)"
 sandbox seed examples
 kubectl apply -f examples/namespace-consent.yaml
 """
-# What a page expects. `OLD` is the Secret of the other tool, `OWNER` the object that owns it.
+# The objects that a page expects. `OLD` is the Secret of the other tool, `OWNER` the object that owns it.
 WORLD = r"""
 eval "$(sandbox env)"
 kind() {  # group kind plural: an object of the other tool, without its controller

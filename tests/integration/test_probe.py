@@ -56,7 +56,7 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path, hosts: Path, domain: str) -> AsyncIterator[World]:
     ca = CertificateAuthority.create_or_load(tmp_path / "ca")
-    # Nobody on this machine is inside the virtual network.
+    # No client on this machine is inside the virtual network.
     fleet = RedisFleet(tmp_path / "redis", ca, HostsFile(hosts), Network(virtual_network=()))
     host = f"probed.redis.{domain}"
     try:

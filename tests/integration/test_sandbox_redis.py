@@ -82,7 +82,7 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     ca = CertificateAuthority.create_or_load(tmp_path / "ca")
     hosts = HostsFile(tmp_path / "hosts")
-    # Only this range is the virtual network; everybody else comes from outside.
+    # Only this range is the virtual network; all other clients come from outside.
     fleet = RedisFleet(tmp_path / "redis", ca, hosts, Network(virtual_network=("127.200.0.0/16",)))
     try:
         yield World(fleet, ca, hosts, await fleet.start(HOST, BOTH))
@@ -91,7 +91,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def connects(address: str, port: int, source: str = "127.0.0.1") -> bool:
-    """Whether a client gets as far as being listened to: what is refused is closed or reset at once."""
+    """Whether a client gets an answer: a refused connection is closed or reset immediately."""
     try:
         with socket.create_connection((address, port), timeout=10, source_address=(source, 0)) as client:
             client.sendall(b"PING\r\n")

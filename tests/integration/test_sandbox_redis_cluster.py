@@ -85,7 +85,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def connects(address: str, port: int, source: str) -> bool:
-    """Whether a client gets as far as an answer, here to a command without TLS: what is refused is reset at once."""
+    """Whether a client gets an answer, here to a command without TLS: a refused connection is reset immediately."""
     try:
         with socket.create_connection((address, port), timeout=10, source_address=(source, 0)) as client:
             client.sendall(b"PING\r\n")
@@ -113,7 +113,7 @@ async def test_a_client_of_the_endpoint_costs_one_server_that_knows_the_whole_cl
     ]
     assert "cluster_state:ok" in str(await world.ask(ENDPOINT, "CLUSTER", "INFO"))
     async with world.client(ENDPOINT) as client:
-        assert await client.set("b", "1")  # served at once: a master that starts would refuse it for two seconds
+        assert await client.set("b", "1")  # served immediately: a master that starts would refuse it for two seconds
     assert world.fleet.pids(HOST) == [world.fleet.pid(HOST)]
 
 

@@ -1,4 +1,4 @@
-"""`make rotation-soak`, short: nobody is refused while keys are rotated, and the soak would see it if somebody were."""
+"""`make rotation-soak`, short: no client is refused while keys are rotated, and the soak would notice a refusal."""
 
 import re
 import signal

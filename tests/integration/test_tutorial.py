@@ -70,7 +70,7 @@ def normal(line: str) -> str:
 def difference(shown: str, printed: str) -> str:
     """Where the output of a page is not what was printed. Empty if it is.
 
-    In the page, `…` stands for any text within a line, and a line that is `…` for any number of lines.
+    In the page, `…` means any text within a line, and a line that is `…` for any number of lines.
     """
     expected = [normal(line) for line in shown.strip("\n").splitlines()]
     there = [normal(line) for line in printed.strip("\n").splitlines()]
@@ -123,7 +123,7 @@ def run(script: str, environment: dict[str, str], output: Path) -> str:
 
 @contextmanager
 def users_shell() -> Iterator[dict[str, str]]:
-    """The environment of a user's shell, with what was built so far and no sandbox of anybody else.
+    """The environment of a user's shell, with what was built so far and without other sandboxes.
 
     The page's sandbox has the name `demo`, which may run here: so the cache is another directory, of links to it.
     """
@@ -183,7 +183,7 @@ def test_the_chart_can_be_tried_as_the_page_says(environment: dict[str, str], tm
     assert said.rstrip().endswith("default: ended")
 
 
-# What the quick start takes from the reader's Azure is in the simulated one.
+# The simulated Azure has what the quick start takes from the reader's Azure.
 QUICK_START_WORLD = """
 ./sandbox.sh up --bare
 eval "$(./sandbox.sh env)"

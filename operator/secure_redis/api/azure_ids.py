@@ -25,7 +25,7 @@ class InvalidResourceID(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ResourceID:
-    """What the id of a resource in a group has. `text` is as the user wrote it; `key` is what is compared."""
+    """The id of a resource in a group. `text` is as the user wrote it; the operator compares `key`."""
 
     subscription: str
     group: str

@@ -35,7 +35,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What every `SecureRedisCache` has, whether or not its spec can be read."""
+    """The data that every `SecureRedisCache` has, whether or not its spec can be read."""
 
     key: Key
     uid: str

@@ -85,7 +85,7 @@ class CertificateStatus(_Part):
 
 
 class UnseenStatus(_Part):
-    """What the probe could not find out, and why."""
+    """The parts that the probe could not find out, and why."""
 
     parts: tuple[str, ...]
     reason: str
@@ -93,7 +93,7 @@ class UnseenStatus(_Part):
 
 
 class EndpointStatus(_Part):
-    """What the probe found, without the time. `unknown` lists what it did not find. `tls_versions`: those accepted."""
+    """The probe's results, without the time. `unknown` lists what it did not find. `tls_versions`: those accepted."""
 
     addresses: tuple[EndpointAddress, ...] = ()
     tls_versions: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ class ComplianceStatus(_Part):
     Each count is that of the same result in `findings`. `threshold`: from this severity on, a finding counts for the
     condition Compliant. `summary`: what failed, counted by severity, such as `2C 1H 3?`; `?` counts what could not be
     judged. `passed_rules`: the ids of the rules that passed, in one line. The next process reads it until it has judged
-    as much. What is neither there nor in `findings` was not judged or does not apply.
+    as much. A rule that is neither there nor in `findings` was not judged or does not apply.
     """
 
     summary: str | None = None
@@ -263,7 +263,7 @@ class WorkloadStatus(_Part):
 
 
 class EffectiveStatus(_Part):
-    """What applies: from the spec, or from the operator's configuration. `profile` None: not judged yet."""
+    """The settings that apply: from the spec, or from the operator's configuration. `profile` None: not judged yet."""
 
     mode: str
     profile: str | None = None

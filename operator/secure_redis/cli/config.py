@@ -69,7 +69,7 @@ class CloudChoice(Part):
 
 
 class OperatorIdentity(Part):
-    """The operator's own Azure identity. What is left out comes from the workload identity webhook's environment."""
+    """The operator's own Azure identity. Absent fields come from the workload identity webhook's environment."""
 
     type: Literal["WorkloadIdentity", "ManagedIdentity"]
     """`WorkloadIdentity`: federation with a ServiceAccount. `ManagedIdentity`: a user-assigned identity of the node."""

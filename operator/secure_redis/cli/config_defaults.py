@@ -1,4 +1,4 @@
-"""What applies to resources whose spec says nothing, and the highest mode of all."""
+"""The defaults for resources whose spec says nothing, and the highest mode of all."""
 
 from typing import Annotated
 

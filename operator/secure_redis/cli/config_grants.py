@@ -27,7 +27,7 @@ class SkuLimit(Part):
 
 
 class Grant(Part):
-    """What may be done for which namespaces (shell patterns), on which ARM scopes, vaults and storage accounts."""
+    """Powers for namespaces (shell patterns), on ARM scopes, vaults and storage accounts."""
 
     namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
     """Namespaces whose resources the entry is about. Names or shell patterns."""

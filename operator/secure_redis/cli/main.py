@@ -8,8 +8,8 @@ import click
 
 from secure_redis.telemetry.build import version as build_version
 
-# The default collects every 700 new objects, and checks all that the imports made again and again: 8 % of the
-# processor time of a start, and of the work after it.
+# The default collects every 700 new objects, and checks all that the imports made again and again. This takes 8 % of
+# the processor time of a start, and of the work after it.
 _COLLECT = (5_000, 20, 100)
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)

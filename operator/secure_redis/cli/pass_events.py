@@ -1,4 +1,4 @@
-"""Connects the parts of a running operator: what one of them reports, the others are given here."""
+"""Connects the parts of a running operator: it gives the reports of each to the others."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Checks whether resources can be served: the CRD may be missing or older, or a right may be missing."""
+"""Checks whether resources can be served: the CRD may be missing or older, or a permission may be missing."""
 
 import asyncio
 import logging

@@ -19,7 +19,7 @@ _GROW: Final = 2
 
 
 class AnswerTooLarge(Exception):
-    """The answer is larger than it may be. What arrived of it is dropped."""
+    """The answer is larger than it may be. The client drops the part that arrived."""
 
 
 def too_large(most: int = ANSWER_BYTES) -> str:

@@ -1,8 +1,8 @@
 """Check that the CRD in the cluster knows every status field that this operator writes.
 
-The API server drops what its schema does not know and answers 200: an older CRD would lose an intent that was recorded
-before a key is regenerated, and every pass would write again what was dropped. The schema is read from the OpenAPI
-document, which every authenticated identity may read (ClusterRole system:discovery), not from the CRD itself.
+The API server drops the fields that its schema does not know, and answers 200. An older CRD would lose an intent that
+was recorded before a key is regenerated, and every pass would write the dropped fields again. The schema is read from
+the OpenAPI document, not from the CRD itself: every authenticated identity may read it (ClusterRole system:discovery).
 """
 
 from collections.abc import Iterator, Mapping

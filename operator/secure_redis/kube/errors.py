@@ -20,12 +20,12 @@ _ACCOUNT: Final = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<na
 
 
 def by_rbac(failure: ApiFailure) -> bool:
-    """Whether a missing right is the cause, not an admission plug-in."""
+    """Whether a missing permission is the cause, not an admission plug-in."""
     return failure.status == 403 and _RBAC.search(failure.message) is not None
 
 
 def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
-    """Explain a missing right in a namespace: its owner has not consented, or has consented to an older role."""
+    """Explain a missing permission in a namespace: its owner has not consented, or has consented to an older role."""
     return _unknown(_not_bound(failure, namespace))
 
 

@@ -1,9 +1,10 @@
 """Search foreign Secrets for a cache's key, or for a connection to it without TLS.
 
 A foreign Secret is one that the operator did not write. The search is off unless the operator's configuration enables
-it, and it uses the operator's own right from the namespace's RoleBinding. Values are searched as they arrive and then
-dropped. Between searches only hosts that are named without TLS are kept, and digests, by which a given key can be found
-again; their key belongs to this process and is stored nowhere. Results are names of Secrets and of their keys.
+it, and it uses the operator's own permission from the namespace's RoleBinding. Values are searched as they arrive and
+then dropped. Between searches the operator keeps only the hosts that are named without TLS, and digests, by which it
+finds a given key again. The key of the digests belongs to this process and is stored nowhere. Results are names of
+Secrets and of their keys.
 """
 
 import asyncio
@@ -152,7 +153,7 @@ class ForeignSecrets:
         return None
 
     async def _published(self, index: _Index, namespace: str) -> frozenset[str]:
-        """Find the Secrets whose resource exists. What a deleted resource left behind is a copy that no one renews."""
+        """Find the Secrets whose resource exists. A Secret of a deleted resource is a copy that no one renews."""
         if not index.owners:
             return frozenset()
         alive: set[str] = set()

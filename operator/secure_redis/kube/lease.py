@@ -54,9 +54,9 @@ class LeaseSettings:
     def longest_stall(self) -> float:
         """Seconds for which the passes' event loop may be blocked before the process gives up leadership.
 
-        60 s with the shipped duration: as long as the kubelet waits before it restarts a pod that does not answer
-        (the chart's livenessProbe), and many times what bounded work takes on a slow machine. Until then the fence is
-        as strict as ever: a leader that renews is the leader, however slow its passes are.
+        60 s with the shipped duration. That is as long as the kubelet waits before it restarts a pod that does not
+        answer (the chart's livenessProbe). It is many times what bounded work takes on a slow machine. Until then the
+        fence is as strict as ever: a leader that renews is the leader, however slow its passes are.
         """
         return float(_STALL_DURATIONS * self.duration)
 

@@ -1,8 +1,8 @@
 """Reduce the body of a SecureRedisCache to what the operator reads of it, whatever its author added.
 
 An object may have 1.5 MiB: labels, annotations, finalizers and owner references without a bound of their own, and a
-spec that uses every bound of the schema. The operator holds the body of each resource, so it holds only these parts,
-and a large spec or status not at all: a pass of that resource reads it again.
+spec that uses every bound of the schema. The operator holds the body of each resource, so it holds only these parts.
+It does not hold a large spec or status: a pass of that resource reads it again.
 """
 
 import json

@@ -147,7 +147,7 @@ class Resources:
     async def write_status(self, resource: Envelope, status: Status) -> Mapping[str, Any] | None:
         """Write what differs from `resource.status`, on exactly the version that was read. None: nothing differs.
 
-        What an older CRD dropped is not written again until something else differs: no write per pass.
+        A field that an older CRD dropped is not written again until something else differs: no write per pass.
 
         Raises:
             ResourceGone: deleted meanwhile.

@@ -1,7 +1,7 @@
 """Convert Secrets of the API into facts of bounded size: no more than the operator can have published.
 
-Anyone who may write Secrets of a namespace decides what they contain. What exceeds a bound can never equal what the
-operator publishes, so it counts as differing, and no part of it is kept.
+Anyone who may write Secrets of a namespace decides what they contain. A part that exceeds a bound can never equal what
+the operator publishes, so it counts as differing, and is not kept at all.
 """
 
 import base64

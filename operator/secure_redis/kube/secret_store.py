@@ -36,7 +36,7 @@ def newer(left: str, right: str) -> bool:
 
 
 class _Claim(NamedTuple):
-    """What is known of a Secret without its content. `owner`: the uid of the resource that it names as its owner."""
+    """The facts of a Secret without its content. `owner`: the uid of the resource that it names as its owner."""
 
     uid: str
     version: str
@@ -64,7 +64,7 @@ class SecretStore:
     # --- whose Secrets are kept -----------------------------------------------------------------------------------
 
     def serve(self, key: Key, uid: str, secret_names: frozenset[str]) -> None:
-        """Keep the Secrets of this resource from now on. What a watch delivered before is read when it is needed."""
+        """Keep the Secrets of this resource from now on. Those that a watch delivered before are read when needed."""
         known = self._served.get(key)
         if known == (uid, secret_names):
             return

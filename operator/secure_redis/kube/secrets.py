@@ -37,7 +37,7 @@ class OwnSecrets:
 
 @dataclass(slots=True)
 class _Search:
-    """What a list of a resource's Secrets found, where no watch covers the namespace."""
+    """The result of a list of a resource's Secrets, where no watch covers the namespace."""
 
     of: tuple[str, int]  # the resource's uid and generation
     names: frozenset[str]
@@ -156,11 +156,14 @@ class Secrets:
     async def apply(self, owner: Envelope, action: ApplySecret) -> SecretFacts | WriteFailure:
         """Later writes, by force and on exactly this object.
 
-        Server-side apply alone leaves three things behind, which a second write removes where they are found: data
-        keys of others (the operator owns the Secret's data as a whole: an added key is tampering, and a client may
-        mount all of them), labels, annotations and keys that the operator's first write, a create, still owns and that
-        are no longer required, and ownerReferences of resources of this name, which an earlier version set. Labels and
-        annotations that others added stay.
+        Server-side apply alone leaves three things behind, which a second write removes where they are found:
+
+        - data keys of others: the operator owns the Secret's data as a whole (an added key is tampering, and a client
+          may mount all of them)
+        - labels, annotations and keys that are no longer required and that the operator's first write, a create, owns
+        - ownerReferences of resources of this name, which an earlier version set
+
+        Labels and annotations that others added stay.
         """
         namespace = owner.key.namespace
         metadata: dict[str, Any] = {

@@ -15,7 +15,7 @@ from secure_redis.kube.client import ApiFailure, KubeClient
 
 TOKEN_SECONDS: Final = 3600  # the longest that the chart's admission policy allows; Kubernetes allows no less than 600
 
-# What is kept of annotations, which may have 256 KiB: names of resources, and ids of 36 characters.
+# The part that is kept of annotations, which may have 256 KiB: names of resources, and ids of 36 characters.
 _LONGEST_ALLOW: Final = 32 * 1024
 _LONGEST_ID: Final = 256
 

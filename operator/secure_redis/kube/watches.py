@@ -144,7 +144,7 @@ class SecretWatches:
                     self._client.streams.forget(path)  # each pass reads there instead
                     level = logging.DEBUG if namespace else logging.INFO
                     _log.log(level, "Secrets cannot be watched", extra={"where": namespace, "why": failure.message})
-                    if namespace is None:  # the right was taken away: from now on one stream per namespace
+                    if namespace is None:  # the permission was taken away: from now on one stream per namespace
                         self._try_cluster = False
                         self._reconcile()
                         return
@@ -293,7 +293,7 @@ class WorkloadWatches:
                     self._client.streams.forget(path)  # each pass reads there instead
                     why = {"kind": str(kind), "where": namespace, "why": failure.message}
                     _log.debug("workloads cannot be watched", extra=why)
-                    if namespace is None:  # the right was taken away: from now on one stream per namespace
+                    if namespace is None:  # the permission was taken away: from now on one stream per namespace
                         self._cluster = False
                         asyncio.get_running_loop().call_soon(self._reconcile)  # which ends this very task
                     await asyncio.sleep(self._jitter(self._denied_retry))

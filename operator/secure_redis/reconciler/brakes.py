@@ -1,4 +1,4 @@
-"""Keeps the brakes' state in this process. What must outlive the process is an annotation on the Lease."""
+"""Keeps the brakes' state in this process. The part that must outlive it is an annotation on the Lease."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -65,7 +65,7 @@ class NextPass:
 
     @property
     def result(self) -> Result:
-        """Return how the pass ended. What a person has to repair is no error of the operator, though it is retried."""
+        """Return how the pass ended. A fault that a person must repair is no operator error, though it is retried."""
         if self.ready is not None and self.ready.blocked:
             return Result.BLOCKED
         return Result.ERROR if self.failed else Result.SUCCESS

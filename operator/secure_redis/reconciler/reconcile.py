@@ -124,7 +124,7 @@ class Reconciler:
     ) -> None:
         """`written(key, body)`: called with every body that a pass wrote. No later pass may start from an older one.
 
-        `tampered()`: called when a pass put right what others changed.
+        `tampered()`: called when a pass corrected what others changed.
         """
         self._settings = settings
         self._observer = observer

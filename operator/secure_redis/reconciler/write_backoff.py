@@ -1,7 +1,7 @@
 """Holds back a write that was refused, longer each time. It is kept in this process; losing it is always safe.
 
-The plan of a pass may contain the write again at any time: Azure is polled, a workload changes, a probe ends. What
-caused the pass does not decide how often a refused write is repeated; this module does.
+The plan of a pass may contain the write again at any time: Azure is polled, a workload changes, a probe ends. The
+cause of a pass does not decide how often a refused write is repeated: this module does.
 """
 
 from collections.abc import Iterable

@@ -31,8 +31,8 @@ class Backoff:
             delay = planned.after * rng.uniform(1.0, 1.0 + self.jitter)
         elif planned.failed:
             grown = growing(failures, self.backoff, self.backoff_limit)
-            # What else the pass reads does not wait longer than it would without the failure. A write that was refused
-            # has a back-off of its own (`reconciler.write_backoff`).
+            # The other reads of the pass do not wait longer than they would without the failure. A refused write has a
+            # back-off of its own (`reconciler.write_backoff`).
             if planned.after > 0:
                 grown = min(grown, max(planned.after, self.backoff))
             delay = grown * rng.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""What the schedule compares of an object's body. What it keeps: `kube.resource_bodies`."""
+"""The parts of an object's body that the schedule compares. Those that it keeps: `kube.resource_bodies`."""
 
 from collections.abc import Mapping
 from typing import Any, Final

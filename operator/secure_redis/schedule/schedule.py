@@ -87,9 +87,9 @@ class Schedule:
     that was the pass. Otherwise `run_pass(key, body, trigger)` gets the newest body that is known; `read(key)` reads
     one that is too large to be held. An exception out of either is a failed pass (logged, backed off, and reported from
     the second in a row on); one of `fatal` ends `run()`. `reports` writes that, and which results no pass renewed in
-    time. `on_gone(key)` is called once no pass of a vanished resource runs any more; `on_pass(key, trigger, ended,
-    seconds)` after each, with the pass's own result; `on_namespaces(set)` when the set of namespaces with resources
-    changes.
+    time. `on_gone(key)` is called once no pass of a vanished resource runs any more. `on_pass(key, trigger, ended,
+    seconds)` is called after each pass, with the pass's own result. `on_namespaces(set)` is called when the set of
+    namespaces with resources changes.
     """
 
     def __init__(
@@ -423,6 +423,6 @@ class Schedule:
                 present.add(key)
                 self.wake(key, body, Trigger.RESYNC)
         for key, entry in list(self._entries.items()):
-            # What is newer than the list was created after it.
+            # A resource that is newer than the list was created after it.
             if key not in present and not newer(entry.version, version):
                 self.forget(key)

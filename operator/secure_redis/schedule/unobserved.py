@@ -51,7 +51,7 @@ class Unobserved:
         self._failures: dict[Key, int] = {}
 
     def discover(self, key: Key) -> None:
-        """Take a resource that this process did not know. What its status reports is of an unknown age."""
+        """Take a resource that this process did not know. The results in its status are of an unknown age."""
         self._good_until[key] = self._clock() + LEAST_SECONDS
 
     def ended(self, key: Key, started: float, good_for: float | None) -> None:
@@ -72,7 +72,7 @@ class Unobserved:
         self._failures.pop(key, None)
 
     async def sweep(self) -> None:
-        """Report results that are not good any more, for ever. What was reported waits for the next result."""
+        """Report results that are not good any more, for ever. A reported resource waits for the next result."""
         while self._reports is not None:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._clock()

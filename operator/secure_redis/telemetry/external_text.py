@@ -5,7 +5,7 @@ or a status. A text that changes with each answer would cause a status write wit
 label of its own is removed ("RequestID=…"); any other one is replaced by "…". Names of things stay, and so do the GUIDs
 of subscriptions, tenants, principals and roles: they do not change, and a person needs them.
 
-The values at hand are taken out first (`live_values`): what follows may cut through one. Each quantifier is bounded, so
+The values at hand are taken out first (`live_values`): a later step may cut through one. Each quantifier is bounded, so
 that no text can make a pattern slow.
 """
 

@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 Check = Callable[[], str | None]
 
 SCRAPES: Final = 32  # answers of /metrics under way; the next one is refused until one has ended
-CONNECTIONS: Final = 512  # in all; beyond, the oldest that has not sent its request is closed
-IDLE_SECONDS: Final = 1.0  # which it has had for that at least; a kubelet sends its request with the connection
+CONNECTIONS: Final = 512  # in all; beyond, the server closes the oldest one that has not sent its request
+IDLE_SECONDS: Final = 1.0  # the least age of that one; a kubelet sends its request with the connection
 HEAD_BYTES: Final = 8192  # of the request line and the headers
 REQUEST_SECONDS: Final = 5.0  # for a request to arrive; as long as the kubelet waits (the chart's timeoutSeconds)
 ANSWER_SECONDS: Final = 10.0  # for an answer to be taken; as long as the chart's scrapeTimeout

@@ -5,8 +5,8 @@ from typing import Final
 
 from secure_redis.telemetry.live_values import MASK, mask
 
-# Shapes, not names of variables: a secret is caught wherever it turns up. What can begin at many places of a text is
-# bounded, so that no text makes a shape slow.
+# Shapes, not names of variables: a secret is caught wherever it turns up. A part that can begin at many places of a
+# text is bounded, so that no text makes a shape slow.
 _SHAPES: Final = (
     # JWTs: ServiceAccount tokens, Entra tokens.
     (re.compile(r"\beyJ[\w-]{5,8000}\.[\w-]{5,8000}(?:\.[\w-]*)?"), MASK),

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 _LEAST_SECONDS: Final = 1.0  # how long one rendering serves all who ask
 _SHARE: Final = 4.0  # and at least that many times as long as it took: a fifth of one core at most
 _COLLECT_SECONDS: Final = 1.0  # how long a rendering waits for a figure that only the passes' loop can collect
-# What the text format appends to the name of a family (https://prometheus.io/docs/instrumenting/exposition_formats/).
+# The text format appends these to the name of a family (https://prometheus.io/docs/instrumenting/exposition_formats/).
 _SUFFIXES: Final = ("", "_total", "_bucket", "_count", "_sum")
 
 

@@ -1,4 +1,4 @@
-"""What all routes of the resource manager share: the caller, its rights, scopes, pages and headers."""
+"""The code that all routes of the resource manager share: the caller, its permissions, scopes, pages and headers."""
 
 import secrets
 import uuid
@@ -60,7 +60,7 @@ def authenticate(call: Call) -> None:
 
 
 def authorize(call: Call, action: str, scope: str) -> None:
-    """Record the action and require the right to it."""
+    """Record the action and require the permission for it."""
     call.action = action
     assert call.principal is not None  # noqa: S101 - authenticate() comes first in handle()
     if not may(call, action, scope):
@@ -68,7 +68,7 @@ def authorize(call: Call, action: str, scope: str) -> None:
 
 
 def may(call: Call, action: str, scope: str) -> bool:
-    """Return whether the caller has the right. Only a right that the caller has is recorded."""
+    """Return whether the caller has the permission. Only a permission that the caller has is recorded."""
     if call.principal is None or not role_checks.allowed(call.world, call.principal.object_id, action, scope):
         return False
     call.authorized.add(action)

@@ -163,7 +163,7 @@ def list_keys(call: Call, cluster: ManagedState, parts: list[str], version: str)
 async def regenerate(
     call: Call, found: seeds.Subscription, cluster: ManagedState, parts: list[str], version: str
 ) -> Answer:
-    """POST regenerateKey: one key, by an operation whose end has no keys; or at once with both keys (a setting)."""
+    """POST regenerateKey: one key, by an operation whose end has no keys; or immediately with both keys (a setting)."""
     _check_database(call, cluster, parts, version)
     writable(found)
     check_lock(call, cluster.scope, "regenerateKey")

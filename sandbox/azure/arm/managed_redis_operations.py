@@ -17,7 +17,7 @@ _FAILED = frozenset({"Failed", "FailedWithoutError"})
 
 
 class Result(Enum):
-    """What an operation has come to: UNDONE ends as if it had succeeded, and changed nothing."""
+    """The result of an operation: UNDONE ends as if it had succeeded, and changed nothing."""
 
     DONE = "done"
     FAILED = "failed"
@@ -29,7 +29,7 @@ Trouble = Callable[[], Json | None]
 
 
 def no_trouble() -> Json | None:
-    """Return that nothing of the request itself makes the operation fail."""
+    """Return that no part of the request itself makes the operation fail."""
     return None
 
 

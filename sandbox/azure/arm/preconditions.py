@@ -1,4 +1,4 @@
-"""Checks before a write to a cache: locks, policies, linked rights, and a running operation."""
+"""Checks before a write to a cache: locks, policies, linked permissions, and a running operation."""
 
 from typing import Any
 

@@ -201,7 +201,7 @@ async def _put_existing(call: Call, cache: CacheState, region: seeds.Region, bod
 
 
 async def patch(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
-    """PATCH: done at once, or by an operation, as `update_course` knows from recordings."""
+    """PATCH: done immediately, or by an operation, as `update_course` knows from recordings."""
     writable(found)
     check_lock(call, cache.scope, "write")
     body = call.json()

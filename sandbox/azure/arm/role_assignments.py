@@ -44,7 +44,7 @@ def _assignments(call: Call, scope: str) -> Answer:
     at_scope, principal = _filter(given)
     shown = [
         _show_assignment(one)
-        for _, one in call.world.assignments  # listed at once; when it works is another matter
+        for _, one in call.world.assignments  # listed immediately; when it works is another matter
         if (covers(one.scope, scope) or (not at_scope and covers(scope, one.scope)))
         and principal in (None, one.object_id.lower())
     ]

@@ -1,4 +1,4 @@
-"""Microsoft.Resources/tags of a cache: what `az tag` and the portal change, without the right to change the cache."""
+"""Microsoft.Resources/tags of a cache: `az tag` and the portal change them without permission to change the cache."""
 
 from sandbox.azure.access.call import Call
 from sandbox.azure.arm.common import api_version, authorize, group, subscription, writable

@@ -1,4 +1,4 @@
-"""How the service carries out a PATCH: at once, or by an operation, and what it shows meanwhile.
+"""How the service carries out a PATCH: immediately, or by an operation, and what it shows meanwhile.
 
 Recorded (docs/internals/assumptions.md): tags, the update channel, access keys that are switched on again, the non-TLS
 port and settings are changed by the answer itself, 200. A change of size answers 200 too, and is under way without an

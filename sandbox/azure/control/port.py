@@ -28,7 +28,7 @@ class ControlPort:
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             method="POST",
         )
-        # The control port must not go through a proxy of the environment.
+        # The control port must not use a proxy of the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=_TIMEOUT) as answer:

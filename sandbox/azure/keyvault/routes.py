@@ -1,4 +1,4 @@
-"""Key Vault's routes, with the challenge and the checks of network and rights."""
+"""Key Vault's routes, with the challenge and the checks of network and permissions."""
 
 from sandbox.azure.access import role_checks, tokens
 from sandbox.azure.access.call import Call

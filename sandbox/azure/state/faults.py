@@ -14,11 +14,13 @@ Kind = Literal["status", "html", "truncated", "hang", "reset", "delay"]
 class Fault(BaseModel):
     """A fault. It matches by service, method, path and principal, lets `skip` requests pass, then hits `times`.
 
-    kind `status` answers `status` with `headers` and `body` (JSON); `html` a proxy's error page; `truncated` cuts the
-    real JSON in half; `hang` never answers; `reset` resets the connection; `delay`
-    answers `seconds` later (real time). `when`: before the request has any effect, after it (the answer is lost), or
-    `later`: the answer is lost too, and the request has its effect `seconds` later (of the simulator's clock), even if
-    the client has gone or the fault is lifted by then.
+    The kind `status` answers `status` with `headers` and `body` (JSON). `html` answers a proxy's error page.
+    `truncated` cuts the real JSON in half. `hang` never answers. `reset` resets the connection. `delay` answers
+    `seconds` later (real time).
+
+    `when`: before the request has any effect, after it (the answer is lost), or `later`. Then the answer is lost too,
+    and the request has its effect `seconds` later (of the simulator's clock). The effect comes even if the client has
+    gone or the fault is lifted by then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,7 +119,7 @@ def _matches(fault: Fault, service: str, method: str, path: str, principal: str 
     )
 
 
-# What can go wrong with one regeneration.
+# The possible troubles of one regeneration.
 Trouble = Literal["throttled", "denied", "locked", "failed", "lost", "late", "gateway"]
 _DENIED = (
     "The client 'sandbox' with object id 'sandbox' does not have authorization to perform action "
@@ -142,8 +144,9 @@ def regeneration(cache_id: str, trouble: Trouble, *, seconds: float = 30.0, time
     """Return a fault of regenerateKey at one cache of either service, given by its ARM id.
 
     Nothing is regenerated: `throttled` is answered 429 with a Retry-After of `seconds`, `denied` 403 (no role),
-    `locked` 409 (a ReadOnly lock), `failed` 500. It is: `lost` at once, and the connection is cut before the answer;
-    `late` after `seconds` of the simulator's clock, without any answer; `gateway` likewise, with 504 at once.
+    `locked` 409 (a ReadOnly lock), `failed` 500. The key is regenerated: by `lost` immediately, and the connection is
+    cut before the answer; by `late` after `seconds` of the simulator's clock, without any answer. `gateway` is like
+    `late`, with 504 immediately.
     """
     managed = "/redisenterprise/" in cache_id.lower()
     name = re.escape(cache_id.rpartition("/")[2])

@@ -42,7 +42,7 @@ class ManagedState:
 
     @property
     def scope(self) -> str:
-        """Return the ARM id against which rights are checked."""
+        """Return the ARM id against which permissions are checked."""
         return managed_scope(self.subscription, self.group, self.name)
 
     @property

@@ -70,7 +70,7 @@ class CacheState:
 
     @property
     def scope(self) -> str:
-        """Return the ARM id as requests spell it. Rights are checked against it."""
+        """Return the ARM id as requests spell it. Permissions are checked against it."""
         return seeds.cache_scope(self.subscription, self.group, self.name)
 
     @property

@@ -16,13 +16,13 @@ class Settings(BaseModel):
     scale_seconds: float = 0.4
     delete_seconds: float = 0.3
 
-    # What the next finished operation does: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed;
+    # The end of the next operation: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed;
     # of a cluster also NotCarriedOut (Succeeded, nothing changed) | NeverEnds | Forgotten (done, its URL answers 404)
     operation_outcome: str = "Succeeded"
     operation_error_code: str = "AzureCacheForRedisLongRunningOperationFailure"
     operation_error_message: str = "An error occurred during the long running operation."
 
-    # What a PATCH answers
+    # Answers to a PATCH
     patch_at_once: bool = True  # as recorded for each field; else always 202, an operation and the old values
     unrecorded_patch_by_operation: bool = True  # minimumTlsVersion, and access keys that are switched off
 

@@ -2,10 +2,10 @@
 
 It takes the credential once, at start, as applications do: from REDIS_URL, or (without it) from the Service Binding
 files below SERVICE_BINDING_ROOT. Once the first PING was answered it listens at its pod's address, for a readiness
-probe; whoever sends a line there is answered with its HMAC under the password, and so learns whether the process holds
-a key that he knows. On SIGTERM it goes on for CANARY_DRAIN_SECONDS, as an application that drains, and ends.
+probe. It answers each line there with the line's HMAC under the password, so a client that knows a key learns whether
+the process holds it. On SIGTERM it goes on for CANARY_DRAIN_SECONDS, as an application that drains, and ends.
 
-Settings: CANARY_PAUSE_SECONDS between attempts; CANARY_CRASH (any value): ends with code 3 at once. Where it counts
+Settings: CANARY_PAUSE_SECONDS between attempts; CANARY_CRASH (any value): ends with code 3 immediately. Where it counts
 (CANARY_DIRECTORY) is the image's to say, not a manifest's.
 """
 

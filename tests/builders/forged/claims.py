@@ -32,7 +32,7 @@ def claims(**parts: Any) -> Forgery:
 
 
 def all_of(*forgeries: Forgery) -> Forgery:
-    """Return the forgery that makes several claims at once."""
+    """Return the forgery that makes several claims at the same time."""
 
     def forge(there: Life) -> Status:
         found: Status = {}
@@ -170,7 +170,7 @@ _NAMED: Final = re.compile(r"`(\w+)`")
 
 
 def of(*parts: str) -> Mapping[str, Forgery]:
-    """Return the forgeries of these parts, one by one, and those of all other parts at once."""
+    """Return the forgeries of these parts, one by one, and those of all other parts together."""
     everything = {**LOST, **CLAIMS}
     own = {name: one for name, one in everything.items() if set(_NAMED.findall(name)) <= set(parts)}
     others = [one for name, one in CLAIMS.items() if name not in own]

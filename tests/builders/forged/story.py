@@ -1,4 +1,4 @@
-"""What forged and lost parts of a status do in each phase of a state machine, as a table.
+"""The effects of forged and lost parts of a status in each phase of a state machine, as a table.
 
 A story has phases, each with a world that has come to it. The status is forged there, and the passes go on. The world
 checks each write against what is true (`tests.builders.lifecycle`). `python -m tests.builders.forged` prints the tables
@@ -54,7 +54,7 @@ class Story:
 
 
 def outcome(story: Story, name: str, forge: Forgery) -> str:
-    """What happens if the status is forged in this phase.
+    """Return the effect of a status that is forged in this phase.
 
     Raises:
         AssertionError: more than time is lost.
@@ -69,7 +69,7 @@ def outcome(story: Story, name: str, forge: Forgery) -> str:
 
 
 def outcomes(story: Story, name: str) -> dict[str, str]:
-    """What happens in this phase, by forgery."""
+    """Return the effects in this phase, by forgery."""
     return {forgery: outcome(story, name, forge) for forgery, forge in story.forgeries.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the operator's client of Managed Redis share: ids, seeds, and operations that end by the clock."""
+"""Helpers of the tests of the operator's client of Managed Redis: ids, seeds, and operations that end by the clock."""
 
 from typing import Any, Final
 

@@ -39,7 +39,7 @@ async def test_changes_by_others_to_this_cache_within_the_time(site: Site) -> No
     assert [(one.caller, one.operation, one.own) for one in found] == [
         (PORTAL_USER, "Microsoft.Cache/redis/write", False)
     ]
-    later = found[0].at + CHANGES_WITHIN + timedelta(seconds=1)  # the simulator's clock may be ahead of ours
+    later = found[0].at + CHANGES_WITHIN + timedelta(seconds=1)  # the simulator's clock may be ahead of the test's
     assert await activity.changes(site.identity, site.cache, later) == ()
 
 

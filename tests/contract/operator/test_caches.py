@@ -88,7 +88,7 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
     assert updated.public_network_access == "Disabled"
     assert updated.plaintext_open is False  # nothing that was not asked for
     assert await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": True}}) is None
-    assert await site.caches.operation(site.identity, site.cache) in (None, OperationFacts("Succeeded"))  # at once
+    assert await site.caches.operation(site.identity, site.cache) in (None, OperationFacts("Succeeded"))  # done already
     opened = await site.caches.read(site.identity, site.cache)
     assert isinstance(opened, Redis)
     assert (opened.provisioning_state, opened.plaintext_open) == ("Succeeded", True)

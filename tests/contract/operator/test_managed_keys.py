@@ -24,7 +24,7 @@ ON, OFF = {"accessKeysAuthentication": "Enabled"}, {"accessKeysAuthentication": 
 
 @pytest.fixture
 def owner(site: Site) -> Site:
-    """A cluster with keys; a regeneration is done at once."""
+    """A cluster with keys; a regeneration is done immediately."""
     site.allow(ALL)
     site.control.settings.change(managed_regenerate_by_operation=False)
     add(site, database=ON, primary_key="canary-primary", secondary_key="canary-secondary")

@@ -1,4 +1,4 @@
-"""What led rotation needs of Azure: a key regenerated once, a version marked, and what is known when it goes wrong."""
+"""Azure's part in led rotation: a key regenerated once, a version marked, and what is known when it goes wrong."""
 
 import ssl
 import time
@@ -170,7 +170,7 @@ async def test_without_a_token_nothing_was_done(owner: Site, entra: Fault) -> No
 
 
 class _Nowhere(AbstractResolver):
-    """Every name resolves to a port where nobody listens, or not at all."""
+    """Every name resolves to a port where no process listens, or not at all."""
 
     def __init__(self, address: str | None) -> None:
         self._address = address
@@ -333,4 +333,4 @@ async def test_a_vault_is_written_once_and_doubt_is_reported(
     done = site.control.keyvault.secret_versions(site.name, NAME)[-1].tags == {"a": "1"}
     assert done is (fault.when == "after" or fault.kind == "truncated")
     site.clock.now += 2
-    assert ((await read(site)).tags == {"a": "1"}) is done  # looked at again, whatever came of it
+    assert ((await read(site)).tags == {"a": "1"}) is done  # read again, whatever the outcome

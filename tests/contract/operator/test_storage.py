@@ -34,7 +34,7 @@ EXPIRES = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class Room:
-    """What a test needs: an account named like the site's other things, and the readers."""
+    """The fixtures of a test: an account named like the site's other things, and the readers."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -79,7 +79,7 @@ async def test_an_ordinary_account(room: Room) -> None:
     assert (facts.network_default_action, facts.trusted_services_pass) == ("Allow", True)
     assert facts.encryption is not None
     assert (facts.encryption.customer_managed, facts.encryption.blob_encrypted) == (False, True)
-    # What the answer leaves out is not taken for anything.
+    # A field that the answer leaves out stays None.
     assert (facts.shared_key_allowed, facts.public_network_access, facts.encryption.infrastructure) == (None,) * 3
     assert facts.blob_endpoint is not None
     assert facts.blob_endpoint.startswith(f"https://{room.site.name}.blob.")
@@ -263,7 +263,7 @@ async def test_each_link_of_the_chain_names_its_own_missing_right(room: Room) ->
     assert isinstance(half.key, Unknown)
     assert (half.key.reason, half.key.permission) == (Reason.AZURE_DENIED, READ_KEY)
     room.site.allow(READ_KEY, scope=room.site.vault_scope)
-    newest = await room.vaults.encryption_key(room.site.identity, facts)  # no version named: the newest is told
+    newest = await room.vaults.encryption_key(room.site.identity, facts)  # no version named: the newest is returned
     assert isinstance(newest.key, KeyFacts)
     assert newest.key.version == VERSION
     room.encrypt(keyversion=VERSION)
@@ -287,7 +287,7 @@ async def test_keys_and_vaults_that_are_gone(room: Room) -> None:
     room.control.keyvault.delete(room.site.name)
     no_vault = await room.vaults.encryption_key(room.site.identity, facts)
     assert isinstance(no_vault.vault, Unknown)
-    assert no_vault.vault.permission == READ_VAULT  # a vault that is gone and one that may not be seen look the same
+    assert no_vault.vault.permission == READ_VAULT  # a vault that is gone and one that may not be read look the same
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What stands around a cache, as the operator reads it."""
+"""The surroundings of a cache, as the operator reads them."""
 
 import uuid
 
@@ -195,7 +195,7 @@ async def test_whether_the_caches_identity_may_write_blobs(room: Room) -> None:
     room.control.seed(
         seeds.RoleAssignment(object_id=room.principal, scope=group, actions=("*",)),
         blob_data_contributor(room.principal, f"{room.account.text}/blobServices/default/containers/one"),
-        blob_data_contributor(str(uuid.uuid4()), room.account.text),  # of somebody else
+        blob_data_contributor(str(uuid.uuid4()), room.account.text),  # of another identity
     )
     assert any_permits(await room.roles(), WRITE_BLOBS, data=True) is False
     assert any_permits(await room.roles(), LIST_KEYS) is True

@@ -32,5 +32,5 @@ def admin(crd_installed: None, control_plane: Cluster) -> Api:
 
 @pytest.fixture(scope="module")
 def operator(admin: Api) -> Api:
-    """The operator's identity, with the rights that the chart gives it."""
+    """The operator's identity, with the permissions that the chart gives it."""
     return operator_of(admin)

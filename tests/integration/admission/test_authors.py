@@ -1,4 +1,4 @@
-"""Whoever writes a resource gains nothing by it: the author must hold the rights on what the spec names."""
+"""Writing a resource gives its author nothing more: the author must have permissions on what the spec names."""
 
 import itertools
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def secrets(name: str, *verbs: str) -> Document:
 
 
 def give(admin: Api, user: str, space: str, *rules: Document) -> None:
-    """Give a user rights in a namespace, and wait until the API server knows: it learns of roles by watching them."""
+    """Give a user permissions in a namespace, and wait until the API server, which watches roles, knows of them."""
     metadata = {"name": user, "namespace": space}
     group = "rbac.authorization.k8s.io"
     role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)}

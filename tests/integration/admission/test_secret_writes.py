@@ -1,4 +1,4 @@
-"""The operator's Secret writes: connection Secrets of ours and nothing else, whatever its roles allow."""
+"""The operator's Secret writes: its connection Secrets and nothing else, whatever its roles allow."""
 
 import itertools
 from base64 import b64encode
@@ -90,7 +90,7 @@ def test_labels_that_someone_removed_are_put_back(admin: Api, operator: Api) -> 
 
 
 def test_the_operator_adds_no_owner_reference_and_may_remove_one(admin: Api, operator: Api) -> None:
-    """With an ownerReference a foreground deletion of the resource deletes the Secret at once."""
+    """With an ownerReference a foreground deletion of the resource deletes the Secret immediately."""
     metadata = {"name": "owner-of-secrets", "namespace": NAMESPACE}
     resource = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata}
     # A living owner: the garbage collector takes the Secret of a dead one.

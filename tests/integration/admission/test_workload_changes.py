@@ -1,4 +1,4 @@
-"""What the operator's identity may change of workloads: the injection and nothing else, whatever its roles allow."""
+"""The operator's identity may change only the injection in workloads, whatever its roles allow."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -345,7 +345,7 @@ def test_others_are_not_concerned(admin: Api, make: Callable[..., Document], kin
 
 @pytest.mark.parametrize("consents", [True, False])
 def test_users_without_a_resource_change_their_workloads(admin: Api, consents: bool) -> None:
-    """Where no resource is there is no parameter either, and a policy without one must refuse nobody's change."""
+    """Without a resource there is no parameter, and a policy without a parameter must refuse no user's change."""
     space = f"admission-none-{str(consents).lower()}"
     admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}).must()
     made = admin.create(workload("Deployment", space, consents=consents)).must()

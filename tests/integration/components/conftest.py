@@ -23,7 +23,7 @@ RESOURCE_ID = (
 
 
 RBAC = "rbac.authorization.k8s.io/v1"
-POOR = "poor"  # the ServiceAccount of an operator that has few rights
+POOR = "poor"  # the ServiceAccount of an operator that has few permissions
 
 # Other tests of the same control plane write statuses as its administrator.
 WRITERS = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{POOR}"]
@@ -38,13 +38,13 @@ def roles(crd_installed: None, control_plane: Cluster) -> None:
 
 @pytest.fixture
 def kubeconfig(roles: None, control_plane: Cluster) -> Path:
-    """The operator's identity: its rights and no others."""
+    """The operator's identity: its permissions and no others."""
     return control_plane.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
 
 
 @pytest.fixture
 def poor(kube: Kube, roles: None, control_plane: Cluster) -> Iterator[Path]:
-    """An identity that may take the Lease and read namespaces, and has no right on what the operator serves."""
+    """An identity that may take the Lease and read namespaces, and has no permission on what the operator serves."""
     account = {"name": POOR, "namespace": RELEASE_NAMESPACE}
     kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
     leader = {"apiGroup": RBAC.split("/")[0], "kind": "Role", "name": "secure-redis-operator-leader"}

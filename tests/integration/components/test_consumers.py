@@ -1,4 +1,4 @@
-"""Pods that use the Secret unlisted, and PodDisruptionBudgets, on a real API server under the chart's rights."""
+"""Pods that use the Secret unlisted, and PodDisruptionBudgets, on a real API server with the chart's permissions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -70,7 +70,7 @@ async def test_pods_that_use_the_secret_by_themselves(
 async def test_pods_of_a_workload_that_is_followed_are_not_counted_twice(
     workloads: Workloads, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
-    """One that only happens to be listed is another matter: nobody follows the pods that it made by itself."""
+    """The operator follows no pods that a workload made by itself, if that workload only happens to be listed."""
     owner = make(authentication={"keyVault": {"uri": "https://shop.vault.azure.net", "secretName": "orders"}})
     space = owner.key.namespace
     body = document("Deployment", space, owner.key.name, containers=[{"name": "main", "image": "x:1", "env": [URI]}])

@@ -36,7 +36,7 @@ def large(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
 
 
 class Delivered:
-    """What kopf delivers, from its thread."""
+    """The bodies that kopf delivers, from its thread."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, Any] = {}

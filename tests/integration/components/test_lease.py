@@ -1,4 +1,4 @@
-"""Two processes and one Lease: hand-over, death, a leader that was frozen, and one whose event loop stands still."""
+"""Two processes and one Lease: hand-over, death, a frozen leader, and one whose event loop does not run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The operator as a process, under the chart's rights: it waits, leads, passes, goes, and leaves no lease behind."""
+"""The operator process, with the chart's permissions: it waits, leads, passes, ends, and leaves no lease behind."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ class Operator:
         return self.readiness()[0] == 200
 
     def readiness(self) -> tuple[int, str]:
-        """What /readyz answers."""
+        """Status code and body of the answer of /readyz."""
         try:
             return self.get("/readyz")
         except urllib.error.HTTPError as error:

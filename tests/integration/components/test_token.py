@@ -17,7 +17,7 @@ from tests.kube import Kube
 
 
 class Clock(datetime.datetime):
-    """The library's clock, which looks at the file once a minute."""
+    """The library's clock, by which it reads the file once a minute."""
 
     ahead = datetime.timedelta()
 
@@ -36,7 +36,7 @@ def account(kube: Kube, roles: None) -> Iterator[str]:
 
 @pytest.fixture
 def token_file(account: str, control_plane: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a pod's kubelet projects, and the pod's environment."""
+    """The files that a pod's kubelet projects, and the pod's environment."""
     token, authority = tmp_path / "token", tmp_path / "ca.crt"
     token.write_text(control_plane.service_account_token(RELEASE_NAMESPACE, account))
     authority.write_text(control_plane.ca_pem)

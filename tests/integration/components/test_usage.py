@@ -1,4 +1,4 @@
-"""ConfigMaps and other people's Secrets on a real API server: what is told of them, and what never is."""
+"""ConfigMaps and other people's Secrets on a real API server: what the operator reports of them, and what never."""
 
 import base64
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ OTHER = "s3C0nd+ary/Key00000000000000000000000000000="
 
 
 class Clock:
-    """Time that stands until it is moved."""
+    """Time that changes only when a test moves it."""
 
     now = 0.0
 
@@ -111,7 +111,7 @@ async def test_a_config_map_is_asked_again_and_searched_when_it_changed(
 async def test_without_the_right_a_config_map_is_unknown_and_the_remedy_is_reported(
     client: KubeClient, kube: Kube, bound: str, clock: Clock
 ) -> None:
-    """The chart of these rooms has no rights on workloads."""
+    """The chart of these rooms gives no permissions on workloads."""
     config(kube, bound, "app", REDIS_URL=f"redis://{HOST}")
     found = (await ConfigMaps(client, clock).read(bound, ["app"]))["app"]
     assert isinstance(found, Unknown)

@@ -1,4 +1,4 @@
-"""`secure-redis verify` under the chart's rights: what it says of an installation, well or not."""
+"""`secure-redis verify` with the chart's permissions: what it says of a good and of a bad installation."""
 
 import asyncio
 import uuid

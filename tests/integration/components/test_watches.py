@@ -1,4 +1,4 @@
-"""Streams of Secrets on a real API server: tampering wakes, our own writes do not, no right means no stream."""
+"""Streams of Secrets on a real API server: tampering wakes, own writes do not, no permission means no stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -120,7 +120,7 @@ async def test_tampering_wakes_and_what_is_watched_is_not_asked_for(
     assert read.data["password"].get_secret_value() == b"q"
     assert counting.methods.count("GET") == before, "what the watch keeps current is not asked for"
 
-    woken.keys.clear()  # the stream may tell our own write before its answer does
+    woken.keys.clear()  # the stream may report the test's own write before its answer arrives
     kube.patch("Secret", "orders", {"metadata": {"annotations": {"tampered": "1"}}}, namespace)
     assert await woken.next() == owner.key
     kube.delete("Secret", "orders", namespace)

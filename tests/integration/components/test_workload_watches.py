@@ -1,4 +1,4 @@
-"""Streams of workloads on a real API server: those that consent wake the resources they name, the others nobody."""
+"""Streams of workloads on a real API server: those that consent wake the resources they name, the others none."""
 
 from collections.abc import AsyncIterator
 
@@ -42,7 +42,7 @@ class Woken:
 async def woken(
     request: pytest.FixtureRequest, client: KubeClient, control_plane: Cluster, bound: str
 ) -> AsyncIterator[Woken]:
-    """A stream with the operator's rights in one namespace, or with an administrator's everywhere."""
+    """A stream with the operator's permissions in one namespace, or with an administrator's everywhere."""
     everywhere = request.param == "cluster"
     opened = KubeClient(await connect(control_plane.kubeconfig)) if everywhere else client
     told = Woken()

@@ -1,4 +1,4 @@
-"""Injection on a real API server: what is ours arrives and leaves, and everything else stays byte for byte."""
+"""Injection on a real API server: the operator's entries come and go, and everything else stays byte for byte."""
 
 import copy
 from collections.abc import Callable
@@ -44,7 +44,7 @@ async def workloads(client: KubeClient) -> Workloads:
 
 
 def without_ours(body: Document, resource: str) -> Document:
-    """The object minus what is ours and what the API server counts."""
+    """The object without the operator's entries and without what the API server counts."""
     body = copy.deepcopy(body)
     body.pop("status", None)
     for name in ("managedFields", "generation", "resourceVersion"):

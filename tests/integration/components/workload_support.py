@@ -35,7 +35,7 @@ LISTED: Document = {
 
 @pytest.fixture(scope="module", autouse=True)
 def workloads_on(roles: None, control_plane: Cluster) -> Iterator[None]:
-    """The chart's rights on workloads, for this module only."""
+    """The chart's permissions on workloads, for this module only."""
     api = Api(control_plane)
     operator = operator_of(api)
 
@@ -98,7 +98,7 @@ def entry(kind: str, name: str | None = None, **more: Any) -> Workload:
 
 
 def spec_of(body: Document) -> Document:
-    """What its author wrote, without what controllers write."""
+    """The parts that its author wrote, without what controllers write."""
     body = copy.deepcopy(body)
     body.pop("status", None)
     body["metadata"].pop("resourceVersion")

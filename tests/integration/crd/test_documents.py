@@ -25,7 +25,7 @@ FOREIGN = {
     "source.toolkit.fluxcd.io",
 }
 _CACHES = f"/subscriptions/{uuid.UUID(int=1)}/resourceGroups/shop/providers/Microsoft.Cache"
-# What a page's shell would have put for its variables.
+# The values that a page's shell would have put for its variables.
 VARIABLES = {
     "CACHE": "tutorial-1",
     "CACHE_ID": f"{_CACHES}/redis/tutorial-1",

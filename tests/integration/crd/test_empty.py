@@ -1,6 +1,6 @@
 """Server-side apply of every map and list of the spec: an empty one is accepted, and is the same as none.
 
-What an empty one becomes must not depend on what was applied before it.
+The result for an empty one must not depend on what was applied before it.
 """
 
 import copy

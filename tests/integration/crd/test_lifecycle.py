@@ -1,4 +1,4 @@
-"""What the API server does with an object that lives: defaults, updates, ratcheting, columns, documentation."""
+"""The API server's treatment of an existing object: defaults, updates, ratcheting, columns, documentation."""
 
 import copy
 import subprocess
@@ -187,7 +187,7 @@ def test_resource_id_can_be_corrected_while_nothing_was_observed(api: Api, made:
 
 
 def test_no_write_of_the_status_is_a_way_to_another_resource_id(api: Api, made: Document) -> None:
-    """A write of the status keeps the spec, so that nobody clears status.cache and changes the id at once."""
+    """A write of the status keeps the spec, so that no one clears status.cache and changes the id in one write."""
     api.merge(made, {"status": {"cache": BOUND["cache"]}}, "status").must()
     other = {"spec": {"resourceID": RESOURCE_ID.replace("orders", "other")}, "status": {"cache": None}}
     assert api.merge(made, other).status == 422
@@ -263,7 +263,7 @@ def wait_until_refused(api: Api, document: Document) -> None:
 
 
 def columns(api: Api, document: Document) -> dict[str, Any]:
-    """What `kubectl get -o wide` shows of an object, by column."""
+    """The values that `kubectl get -o wide` shows of an object, by column."""
     table = api.call("GET", path_of(document), accept="application/json;as=Table;v=v1;g=meta.k8s.io").must()
     names_of_columns = [column["name"] for column in table["columnDefinitions"]]
     return dict(zip(names_of_columns, table["rows"][0]["cells"], strict=True))

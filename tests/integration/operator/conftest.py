@@ -1,4 +1,4 @@
-"""The operator itself, running under the chart's rights, between a real API server and the simulated Azure."""
+"""The operator itself, running with the chart's permissions, between a real API server and the simulated Azure."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ from tests.managed_other_way import MANAGED_OTHER_WAY
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "serviceAccountSeconds": 0.2}
 
 
-# What is not verified about Azure, the other way round (docs/internals/assumptions.md).
-# `make test-all` runs these tests a second time so: SECURE_REDIS_OTHER_WAY=1.
+# The opposites of unverified assumptions about Azure (docs/internals/assumptions.md).
+# `make test-all` runs these tests a second time with them: SECURE_REDIS_OTHER_WAY=1.
 OTHER_WAY: dict[str, object] = {
     "put_returns_keys": False,
     "delete_missing_status": 404,
@@ -75,7 +75,7 @@ def _world(running: World) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def no_pass_ends_in_an_exception(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever goes wrong during a test becomes a reason, never a stack trace or an error in the operator's log."""
+    """Every failure during a test becomes a reason, never a stack trace or an error in the operator's log."""
     if "world" not in request.fixturenames:
         yield
         return
@@ -111,7 +111,7 @@ def builders(world: World) -> Iterator[Team]:
 
 @pytest.fixture
 def teams(world: World) -> Iterator[Callable[..., Team]]:
-    """Makes teams with other rights than the ordinary ones; arguments as of `World.team`."""
+    """Makes teams with other permissions than the ordinary ones; arguments as of `World.team`."""
     made: list[Team] = []
 
     def make(**options: object) -> Team:
@@ -141,7 +141,7 @@ def build(world: World, builders: Team) -> Iterator[Case]:
 
 @pytest.fixture(scope="session")
 def bystander(world: World) -> Bystander:
-    """A healthy resource of another team, which nothing that happens to others may touch."""
+    """A good resource of another team; nothing that happens to other resources may change it."""
     made = Bystander(world, world.team(), "bystander")
     made.published()
     return made

@@ -142,7 +142,7 @@ class Matrix:
                 self.world.api.delete(space(team)).must()
 
     def uninstall(self) -> None:
-        """What `helm uninstall` does: the operator ends, its rights and policies go; CRD, resources, Secrets stay."""
+        """As `helm uninstall`: the operator ends, its permissions and policies go; CRD, resources, Secrets stay."""
         self.world.stop_operator()
         for document in reversed(render(VALUES)):
             if document["kind"] not in ("CustomResourceDefinition", "Namespace"):
@@ -157,7 +157,7 @@ class Matrix:
     # --- what must be true ------------------------------------------------------------------------------------------
 
     def retained(self) -> None:
-        """Under Retain nothing waits and no Secret is lost, whoever runs."""
+        """Under Retain nothing waits and no Secret is lost, whatever runs."""
         for one in self.of("Retain", namespace=False):
             wait_for(one.gone, PATIENCE, f"{one.cell} to be gone")
         for (policy, namespace, _), team in self.teams.items():

@@ -32,7 +32,7 @@ class Cluster(Case):
         return self.control.managed_redis.keys(self.cache)
 
     def there(self, **changes: Any) -> "Cluster":
-        """A safe one of someone else, with access keys."""
+        """A safe cluster that others keep, with access keys."""
         properties = {"publicNetworkAccess": "Disabled", **changes.pop("properties", {})}
         database = {
             "accessKeysAuthentication": "Enabled",

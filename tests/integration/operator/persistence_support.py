@@ -65,7 +65,7 @@ class Persisting(Case):
         return dict(found["properties"]["redisConfiguration"])
 
     def look(self, status: str, reason: str) -> str:
-        """Look again; the message of the chain's condition."""
+        """Check again; the message of the chain's condition."""
         self.poke()
         return self.until(CHAIN, status, reason)
 

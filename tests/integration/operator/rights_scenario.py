@@ -42,7 +42,7 @@ class Right(NamedTuple):
 
 @dataclass
 class Lived:
-    """What came of the scenario: by role, the actions that were authorised; and the operator's requests."""
+    """The scenario's result: by role, the actions that were authorised; and the operator's requests."""
 
     azure: dict[str, set[str]] = field(default_factory=dict)
     kubernetes: list[AuditEvent] = field(default_factory=list)
@@ -90,11 +90,11 @@ def _live(
 
 
 def used(events: Iterable[AuditEvent]) -> set[Right]:
-    """The rights that these requests took, refused or not. An apply that creates needs both of its verbs."""
+    """The permissions that these requests needed, refused or not. An apply that creates needs both of its verbs."""
     found: set[Right] = set()
     for event in events:
         if not event.resource or event.group == "authorization.k8s.io":
-            continue  # discovery and the question for its own rights are open to everybody
+            continue  # every identity may use discovery and ask for its own permissions
         resource = "/".join(filter(None, (event.resource, event.subresource)))
         found.add(Right(event.group, resource, event.verb))
         if event.verb == "patch" and event.code == 201:
@@ -103,7 +103,7 @@ def used(events: Iterable[AuditEvent]) -> set[Right]:
 
 
 def granted(values: dict[str, Any] | None = None) -> set[Right]:
-    """The rights that the rendered chart gives the operator: in a consenting namespace, in its own and everywhere."""
+    """The operator's permissions in the rendered chart: in a consenting namespace, in its own and everywhere."""
     documents = render({**(values or VALUES), "namespaces": ["consenting"]})
     rules = {(one["kind"], one["metadata"]["name"]): one["rules"] for one in documents if one["kind"].endswith("Role")}
     found: set[Right] = set()
@@ -163,7 +163,7 @@ class _Scenario:
 
     @contextmanager
     def _using(self, team: Team, *names: str) -> Iterator[None]:
-        """What the team's identity is authorised to within is a use of these roles."""
+        """Count the actions authorised to the team's identity within as uses of these roles."""
         mark = self.world.control.log.position()
         yield
         observed = {
@@ -179,7 +179,7 @@ class _Scenario:
         return self.world.team(cache_actions=roles.actions(*powers), vault_actions=roles.data_actions(*powers))
 
     def _observe(self) -> None:
-        """A cache, what stands around it, and where its data lie: under the newest key, then under one version."""
+        """A cache, its surroundings, and where its data lie: under the newest key, then under one version."""
         team = self._team(Power.OBSERVE)
         case = Persisting(self.world, team)
         case.persists()
@@ -214,7 +214,7 @@ class _Scenario:
         case.until("TransportSecured", "True")
 
     def _publish(self) -> None:
-        """A key that somebody else keeps in the vault; the Secret is tampered with, and workloads are given it."""
+        """A key that others keep in the vault; the Secret is tampered with, and workloads are given it."""
         team = self._team(Power.OBSERVE, Power.PUBLISH_KEY)
         case = Case(self.world, team)
         targets = [_target(case, kind) for kind in KINDS]

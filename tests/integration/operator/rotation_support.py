@@ -18,7 +18,7 @@ def leader(case: Case, name: str | None = None) -> dict[str, str]:
 
 
 def led(case: Case, *, tags: dict[str, str] | None = None, cache: Json | None = None, **rotation: Any) -> Json:
-    """The cache exists, somebody else keeps its settings; this resource leads. Returns arguments for `apply`."""
+    """The cache exists, others keep its settings; this resource leads. Returns arguments for `apply`."""
     case.exists(tags=leader(case) if tags is None else tags, **(cache or {}))
     rotation.setdefault("otherConsumers", "None")
     return {"authentication": authentication(case, rotation)}
@@ -82,7 +82,7 @@ def newest_of(case: Case) -> SecretState:
 
 
 def poked(case: Case) -> Json:
-    """Where the rotation is after a look past everything that is remembered."""
+    """The rotation's state after a check that uses nothing remembered."""
     case.poke()
     return rotation(case)
 
@@ -98,7 +98,7 @@ def holds(case: Case, slot: str) -> None:
 
 
 def lone(case: Case) -> None:
-    """A pod that no workload of ours owns uses the Secret; it is started well after the publication."""
+    """A pod that no workload owns uses the Secret; it is started well after the publication."""
     reference = {"secretKeyRef": {"name": case.cache, "key": "uri"}}
     container = {"name": "main", "image": SLEEP, "env": [{"name": "REDIS_URL", "valueFrom": reference}]}
     pod = {

@@ -1,4 +1,4 @@
-"""Worlds in which rules pass, fail or cannot be told: what stands in the simulated Azure, and who may read it."""
+"""Worlds in which rules pass, fail or are unknown: what exists in the simulated Azure, and who may read it."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.integration.operator.workload_support import URL, Target
 READS = CACHE_READ + CACHE_KEYS
 READS_CACHE = ("Microsoft.Cache/redis/read", "Microsoft.Cache/redis/firewallRules/read")
 DAY = 86_400
-# Nobody is there: an address made by RFC 4193's random rule, and one of the range that the 6bone gave back (RFC 3701).
+# No host is there: an address made by RFC 4193's random rule, and one of the range that the 6bone gave back (RFC 3701).
 PRIVATE_ADDRESS = "fd6d:9e2b:71c4::1"
 PUBLIC_ADDRESS = "3ffe::1"
 
@@ -24,7 +24,7 @@ Arrange = Callable[[World], Case]
 
 
 def _beside(case: Case) -> None:
-    """What stands around a cache that is looked after."""
+    """The surroundings of a well-kept cache."""
     entry = {"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT5H"}
     case.control.redis.set_patch_schedule(case.cache, [entry])
     workspace = f"{case.team.group_scope}/providers/Microsoft.OperationalInsights/workspaces/logs"
@@ -38,7 +38,7 @@ def _beside(case: Case) -> None:
 
 
 def safe(world: World) -> Case:
-    """All is as it should be, but for keys that are still accepted."""
+    """All is as it should be, except that keys are still accepted."""
     case = Case(world, world.team(cache_actions=READS), "safe")
     case.exists(
         sku={"name": "Premium", "family": "P", "capacity": 1},
@@ -56,7 +56,7 @@ def safe(world: World) -> Case:
 
 
 def unsafe(world: World) -> Case:
-    """What a cache of old looks like; Azure does not serve it any more."""
+    """A cache as old ones are; Azure does not serve it any more."""
     case = Case(world, world.team(cache_actions=READS), "unsafe")
     case.exists(
         sku={"name": "Basic", "family": "C", "capacity": 0},
@@ -76,7 +76,7 @@ def unsafe(world: World) -> Case:
 
 
 def open_handed(world: World) -> Case:
-    """Too many may do too much, and the workload connects in clear."""
+    """Too many may do too much, and the workload connects unencrypted."""
     case = Case(world, world.team(cache_actions=READS), "open")
     case.exists(redis_configuration={"aad-enabled": "True"})
     case.control.redis.set_access_assignments(
@@ -198,7 +198,7 @@ def provisioned(world: World) -> Case:
 
 
 def changed_by_others(world: World) -> Case:
-    """Made as the spec says, and somebody has been at it."""
+    """Made as the spec says, and then changed by others."""
     case = Case(world, world.team(cache_actions=READS), "touched")
     case.exists()
     case.allow(READ_EVENTS, scope=seeds.subscription_scope(SUBSCRIPTION))
@@ -238,7 +238,7 @@ def pinned(world: World) -> Case:
 
 
 def tampered(world: World) -> Case:
-    """Paused, so that what somebody writes into the Secret stays there."""
+    """Paused, so that what a user writes into the Secret stays there."""
     case = Case(world, world.team(cache_actions=READS), "tampered")
     case.published()
     case.annotate(paused="true")

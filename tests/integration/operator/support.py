@@ -58,7 +58,7 @@ class Case:
         self.control.keyvault.change_secret(self.team.name, self.cache, **change)
 
     def update(self, properties: dict[str, Any] | None = None, **change: Any) -> None:
-        """Somebody changes the cache in the portal."""
+        """A user changes the cache in the portal."""
         self.control.redis.update(self.cache, properties, **change)
 
     def allow(self, *actions: str, scope: str | None = None, data: tuple[str, ...] = ()) -> None:
@@ -96,7 +96,7 @@ class Case:
         self.world.api.merge(self.document, {"spec": spec}).must()
 
     def annotate(self, **annotations: str | None) -> None:
-        """Set annotations of ours, by their names without the prefix and with `_` for `-`; None removes."""
+        """Set the operator's annotations, by their names without the prefix and with `_` for `-`; None removes."""
         named = {f"secureredis.io/{name.replace('_', '-')}": value for name, value in annotations.items()}
         self.world.api.merge(self.document, {"metadata": {"annotations": named}}).must()
 
@@ -113,20 +113,20 @@ class Case:
         return self
 
     def poke(self) -> None:
-        """Ask for a look now and wait until it was taken."""
+        """Ask for a check now and wait until it is done."""
         self.await_look(self.ask())
 
     def ask(self) -> str:
-        """Ask for a look now. Returns what `await_look` takes."""
+        """Ask for a check now. Returns what `await_look` takes."""
         asked = uuid.uuid4().hex[:12]
         self.annotate(refresh=asked)
         return asked
 
     def await_look(self, asked: str, timeout: float = PATIENCE) -> None:
-        """Wait until the look was taken."""
+        """Wait until the check is done."""
         wait_for(lambda: self.status.get("lastHandled", {}).get("refresh") == asked, timeout, "the refresh")
 
-    # --- what is seen -----------------------------------------------------------------------------------------------
+    # --- observations -----------------------------------------------------------------------------------------------
 
     @property
     def object(self) -> Document:
@@ -193,7 +193,7 @@ class Case:
         return str(self.must_secret()["metadata"]["resourceVersion"])
 
     def edit_secret(self, patch: Document) -> None:
-        """Somebody with rights edits the Secret (JSON merge patch)."""
+        """A user with permissions edits the Secret (JSON merge patch)."""
         self.world.api.merge(self.must_secret(), patch).must()
 
     @contextmanager
@@ -216,7 +216,7 @@ class Case:
         return [f"{w.method} {w.path.rsplit('/', 2)[-2]}/{w.path.rsplit('/', 1)[-1]}" for w in mine]
 
     def effects(self) -> list[tuple[str, tuple[str, ...]]]:
-        """What those writes changed: kind and field names."""
+        """The changes by those writes: kind and field names."""
         return [(e.kind, e.fields) for e in self.control.log.effects(self.mark) if e.principal == self.team.object_id]
 
 
@@ -238,7 +238,7 @@ class Bystander(Case):
 
 
 def provisioning_team(world: World, **options: Any) -> Team:
-    """A team whose identity may create caches: names and operations are rights at the subscription."""
+    """A team whose identity may create caches: names and operations need permissions at the subscription."""
     options.setdefault("cache_actions", CACHE_READ + CACHE_KEYS + CACHE_WRITE)
     options.setdefault("vault_actions", VAULT_READ + VAULT_WRITE)
     team = world.team(**options)
@@ -261,7 +261,7 @@ RULE = {"name": "here", "startIP": "127.0.0.1", "endIP": "127.0.0.1"}
 
 
 def release(world: World, team: Team) -> None:
-    """Let a team's resources go, whatever they wait for, so that they do nothing while other tests run."""
+    """Release a team's resources, whatever they wait for, so that they do nothing while other tests run."""
     path = f"/apis/secureredis.io/v1alpha1/namespaces/{team.namespace}/securerediscaches"
     for item in world.api.get(path).must()["items"]:
         named = {"apiVersion": "secureredis.io/v1alpha1", "kind": "SecureRedisCache", "metadata": item["metadata"]}

@@ -1,4 +1,4 @@
-"""What goes wrong with the cache or with Azure after a good Secret was published; and what never gets that far."""
+"""Failures of the cache or of Azure after a good Secret was published, and resources that never get that far."""
 
 import uuid
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.row import Trait
 from tests.integration.operator.support import Bystander, Case
 
-BUSY = 12  # calls to Azure for one look at one resource; more would be a loop
+BUSY = 12  # calls to Azure for one check of one resource; more would be a loop
 
 
 @dataclass(frozen=True)
 class Row:
-    """What CacheAvailable says; `ready`: what Ready says then."""
+    """The row's values of CacheAvailable; `ready`: what Ready says then."""
 
     name: str
     breaks: Callable[[Case], object]

@@ -1,4 +1,4 @@
-"""Whose identity is used: what is missing is said with what to do, nothing is asked of Azure, and it heals."""
+"""The identity in use: the status names what is missing and what to do, Azure gets no request, and it recovers."""
 
 import uuid
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from tests.integration.operator.support import Bystander, Case
 
 @dataclass(frozen=True)
 class Row:
-    """`account`: what the spec names; `silent`: nothing may be asked of Azure before it is mended."""
+    """`account`: what the spec names; `silent`: no request to Azure before it is repaired."""
 
     name: str
     breaks: Callable[[Case], object]
     reason: str
     says: str
-    mends: Callable[[Case], object] | None  # None: mended like another row, which takes time
+    mends: Callable[[Case], object] | None  # None: repaired like another row, which takes time
     account: str | None = "worker"
     silent: bool = True
 
@@ -169,7 +169,7 @@ def test_a_namespace_that_has_not_consented(world: World, teams: Callable[..., T
 
 
 def test_a_namespace_that_withdraws_its_consent(case: Case) -> None:
-    """The RoleBinding is removed: said, the Secret stays where it is; applied again, all goes on."""
+    """The RoleBinding is removed: the status says so, and the Secret stays; applied again, all goes on."""
     case.published()
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
     named = {**binding, "metadata": {"name": "secure-redis-operator", "namespace": case.team.namespace}}
@@ -182,7 +182,7 @@ def test_a_namespace_that_withdraws_its_consent(case: Case) -> None:
 
 
 def test_a_role_that_takes_time(world: World, teams: Callable[..., Team]) -> None:
-    """Azure applies a new assignment after minutes: denied until then, and healed without anybody's doing."""
+    """Azure applies a new assignment after minutes: denied until then, and good without any other action."""
     case = Case(world, teams(cache_actions=(), vault_actions=()))
     case.exists()
     case.store()

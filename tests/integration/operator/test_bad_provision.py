@@ -1,4 +1,4 @@
-"""A cache that cannot be made: a reason, no cache, no second try that would be a busy loop, and it heals."""
+"""A cache that cannot be made: a reason, no cache, no second try that would be a busy loop, and it recovers."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from tests.integration.operator.support import (
 
 @dataclass(frozen=True)
 class Row:
-    """`stalled`: only a person can mend it, and the condition says so."""
+    """`stalled`: only a person can repair it, and the condition says so."""
 
     name: str
     breaks: Callable[[Case], object]
@@ -247,7 +247,7 @@ def test_two_at_once_make_one_cache(world: World, build: Case, builders: Team) -
 
 
 def test_a_cache_that_fails_to_come_up(build: Case) -> None:
-    """Azure accepts the creation and then fails: said with how it ended, and not tried again by itself."""
+    """Azure accepts the creation and then fails: the status says how it ended, and there is no second try by itself."""
     with build.control.settings.during(
         operation_outcome="Failed", operation_error_code="InternalServerError", operation_error_message="No capacity."
     ):

@@ -1,6 +1,6 @@
 """Targets that are not as they should be: a clear reason, nothing lost, and everything else goes on.
 
-What test_injection.py has already: no consent, an env entry of the same name, Replace=true, a failed rollout. A rollout
+Already in test_injection.py: no consent, an env entry of the same name, Replace=true, a failed rollout. A rollout
 that never finishes takes minutes by definition: tests/unit/domain/plan/test_rollout.py.
 """
 
@@ -36,7 +36,7 @@ def untouched(target: Target, spec: Document) -> None:
 
 
 def other_goes_on(case: Case, other: Target) -> None:
-    """Whatever is the matter with one, the other is injected and current."""
+    """The other target is injected and current, whatever is wrong with the first."""
     wait_for(
         lambda: other.version() is not None and "reason" not in other.status(), PATIENCE, f"{other.name} to be current"
     )

@@ -1,4 +1,4 @@
-"""What goes wrong with a key after a good Secret was published: a reason, the Secret stays, others go on, it heals."""
+"""Failures of a key after a good Secret was published: a reason, the Secret stays, others go on, it recovers."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ BUSY = 24  # calls to Azure for two checks of one resource, with the reads aroun
 
 @dataclass(frozen=True)
 class Row:
-    """`reason` of CredentialsSynced and part of its message; `passing`: nobody has to act, so Ready stays True."""
+    """`reason` of CredentialsSynced and part of its message; `passing`: no one has to act, so Ready stays True."""
 
     name: str
     breaks: Callable[[Case], object]

@@ -13,7 +13,7 @@ from tests.integration.operator.support import Case, provision
 
 @dataclass(frozen=True)
 class Pair:
-    """`mine` is the attacker's, `theirs` a healthy one of another namespace."""
+    """`mine` is the attacker's, `theirs` a good one of another namespace."""
 
     mine: Case
     theirs: Case
@@ -89,7 +89,7 @@ def _nothing(pair: Pair) -> None:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What the attacker arranges and writes; what the resource then says."""
+    """The attacker's preparation and spec; what the resource then says."""
 
     name: str
     spec: Callable[[Pair], dict[str, Any]]
@@ -199,7 +199,7 @@ def test_an_attempt_gains_nothing(pair: Pair, attempt: Attempt) -> None:
 
 
 def test_labels_that_name_another_namespaces_resource_wake_and_change_nothing(pair: Pair) -> None:
-    """A Secret in A that claims to be of B's resource is nobody's."""
+    """A Secret in A that claims to be of B's resource belongs to no resource."""
     mine, theirs = pair.mine, pair.theirs
     labels = {"app.kubernetes.io/managed-by": "secure-redis-operator", "secureredis.io/cache": theirs.cache}
     metadata = {"name": theirs.cache, "namespace": mine.team.namespace, "labels": labels}

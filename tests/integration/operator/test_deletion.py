@@ -70,7 +70,7 @@ def test_retain_keeps_a_cache_that_we_made(world: World, build: Case) -> None:
 
 
 def test_retain_while_azure_creates(world: World, build: Case) -> None:
-    """Deleted during provisioning: it goes at once, and Azure finishes what it was told."""
+    """Deleted during provisioning: it goes immediately, and Azure finishes the creation."""
     with build.control.settings.during(create_seconds=2.0):
         build.apply(**provision(build))
         build.until("CacheAvailable", "False", "Creating")
@@ -139,7 +139,7 @@ def test_the_operator_dies_while_azure_deletes(world: World, build: Case) -> Non
 
 
 def test_delete_without_our_tag(world: World, build: Case) -> None:
-    """Somebody took the tag away: the cache may be anybody's by now."""
+    """A user removed the tag: the cache may belong to anyone by now."""
     made(build)
     build.update(tags={"cost": "shop"})
     build.annotate(confirm_delete=build.cache)
@@ -288,7 +288,7 @@ def test_a_terminating_namespace_is_not_blocked(world: World, build: Case, reach
     if not reachable:
         unreachable(build)
     world.api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": build.team.namespace}}).must()
-    # The namespace controller comes to our objects after about 5 s.
+    # The namespace controller comes to the test's objects after about 5 s.
     wait_for(
         lambda: "deletionTimestamp" in (world.get(build.document) or {"metadata": _GONE})["metadata"],
         PATIENCE,
@@ -300,7 +300,7 @@ def test_a_terminating_namespace_is_not_blocked(world: World, build: Case, reach
 
 
 def test_nothing_is_published_into_a_namespace_that_goes(world: World, case: Case) -> None:
-    """A finalizer of somebody else holds the object: the namespace is going, and that is said."""
+    """Another controller's finalizer holds the object: the namespace is going, and the status says so."""
     case.exists()
     case.store()
     holder = f"example.com/hold-{uuid.uuid4().hex[:6]}"

@@ -1,4 +1,4 @@
-"""A Secret is never lost, and under Retain a deletion never hangs: whatever runs, whoever deletes, and how.
+"""A Secret is never lost, and under Retain a deletion never hangs: whatever runs, whatever deletes, and how.
 
 `make test` runs the scenarios that differ most, `make test-all` every one.
 """

@@ -1,4 +1,4 @@
-"""Drift over time: told before it is corrected, never fought over, and a fleet's brakes; with restarts in between."""
+"""Drift over time: reported before correction, never fought over, and a fleet's brakes; with restarts in between."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ def port_is_open(case: Case) -> bool:
 
 
 def noted(world: World) -> dict[str, str]:
-    """What the operator's Lease carries."""
+    """The annotations of the operator's Lease."""
     return dict((world.api.find(LEASE) or {}).get("metadata", {}).get("annotations") or {})
 
 
@@ -122,7 +122,7 @@ def test_a_contested_value_is_left_across_restarts(world: World, build: Case) ->
     build.until("DriftDetected", "True", "Contested")
     assert (len(build.writes()), build.status["corrections"]) == (made, asked)
     assert port_is_open(build)
-    build.poke()  # somebody decides
+    build.poke()  # a user decides
     wait_for(lambda: not port_is_open(build), PATIENCE, "the correction that was asked for")
 
 
@@ -213,7 +213,7 @@ def test_without_the_right_drift_is_still_reported_and_the_log_is_read_once(buil
     wait_for(lambda: len(build.status["drift"]) == 2, PATIENCE, "the second difference")
     assert "by" not in entry(build)
     asked = [r for r in build.control.log.requests(mark) if "eventtypes" in r.path.lower()]
-    # Once for who made a difference; and by each look that was asked for: a right may have been given since.
+    # Once for who made a difference; and by each requested check: a permission may have been given since.
     looks = 3
     assert [r.status for r in asked] == [403] * (1 + looks)
     assert build.condition("Ready")[0] == "True"

@@ -16,7 +16,7 @@ HEALTH = argocd.health(strict=False)
 
 
 def health(case: Case) -> dict[str, Any]:
-    """What Argo CD would show now."""
+    """The health that Argo CD would show now."""
     found: dict[str, Any] = run(HEALTH, case.world.api.find(case.document))
     return found
 
@@ -54,7 +54,7 @@ def test_health_through_a_resources_life(case: Case) -> None:
     case.exists()
     case.apply()
     case.until("Ready", "False", "VaultSecretNotFound")
-    assert health(case)["status"] == "Progressing"  # heals as soon as the key is stored
+    assert health(case)["status"] == "Progressing"  # good as soon as the key is stored
     assert health(case)["message"].startswith("VaultSecretNotFound: ")
     case.store()
     case.poke()

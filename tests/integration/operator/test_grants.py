@@ -234,7 +234,7 @@ def test_no_consent_does_not_fall_through_to_the_operators_identity(granted: Gra
 
 
 def test_a_cap_bounds_a_namespaces_own_identity(granted: Granted) -> None:
-    """It may be looked at with; the key may not be published with it."""
+    """The operator may check the cache with it, but may not publish the key with it."""
     case = Case(granted.world, granted.capped)
     case.exists()
     case.store()

@@ -29,7 +29,7 @@ CLIENT = "sandbox.test/redis-client:1"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """A world of its own: other tests' charts give the operator no rights on workloads, and pods run here."""
+    """A world of its own: other tests' charts give the operator no permissions on workloads, and pods run here."""
     with world_with_pods(tmp_path_factory, hosts, domain, INTERVALS) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""A cap on resources per namespace: said where it is reached, and nothing is read from Azure for what is beyond it."""
+"""A cap on resources per namespace: the status says where it is reached, and nothing beyond it is read from Azure."""
 
 import uuid
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.faults import operators
 
 @pytest.fixture
 def crowd(world: World, teams: Callable[..., Team]) -> Team:
-    """A namespace that no other operator of this world looks at in time to matter: limits only ever hold back."""
+    """A namespace that no other operator of this world reads in time to matter: limits only ever hold back."""
     return teams()
 
 

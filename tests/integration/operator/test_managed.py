@@ -33,7 +33,7 @@ class Cluster(Case):
         return managed_scope(SUBSCRIPTION, self.team.name, self.cache)
 
     def there(self, **changes: Any) -> "Cluster":
-        """A safe one, unless told otherwise."""
+        """A safe one, unless the arguments change it."""
         properties = {"publicNetworkAccess": "Disabled", **changes.pop("properties", {})}
         changes.setdefault("private_endpoints", (OPEN,))
         self.control.seed(
@@ -44,7 +44,7 @@ class Cluster(Case):
         return self
 
     def judged(self, **spec: Any) -> "Cluster":
-        """The resource is there and was looked at."""
+        """The resource is there and was checked."""
         self.apply(key=False, resourceID=self.id, **spec)
         return self
 
@@ -71,7 +71,7 @@ class Cluster(Case):
 
 @pytest.fixture
 def make(world: World) -> Any:
-    """Makes clusters, each of a team of its own that may read everything unless told otherwise."""
+    """Makes clusters, each of a team of its own that may read everything unless the arguments change it."""
     made: list[Cluster] = []
 
     def one(name: str = "cluster", **team: Any) -> Cluster:
@@ -237,7 +237,7 @@ def test_every_rule_of_a_cluster_in_its_worlds(make: Make, name: str) -> None:
             assert "Microsoft.Cache/redisEnterprise/databases/read" in unknown[rule]
 
 
-# What these worlds show, for the table of all rules in `test_rules`.
+# The results that these worlds show, for the table of all rules in `test_rules`.
 SHOWN = {(rule, result) for _, _, told in WORLDS.values() for result, rules in told.items() for rule in rules.split()}
 # Results that no world can show, and why.
 NEVER = {
@@ -258,7 +258,7 @@ def test_a_database_that_speaks_in_clear(make: Make) -> None:
     case = make().there(database={"clientProtocol": "Plaintext"}).judged()
     assert "clientProtocol Plaintext" in case.until("TransportSecured", "False", "PlaintextProtocol")
     assert case.condition("Ready")[0] == "True"
-    # What listens there is seen to do as Azure says.
+    # The probe finds that the listener does as Azure says.
     case.settles(lambda: case.status.get("endpoint", {}).get("nonTLSPort") == "Open", "the probe")
     case.settles(lambda: case.results().get("T4") == FAIL, "the rule on it")
     case.control.managed_redis.update(case.cache, database={"clientProtocol": "Encrypted"})

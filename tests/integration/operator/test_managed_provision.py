@@ -17,7 +17,7 @@ from tests.integration.operator.workload_support import world_with_pods
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """What is unclear about a regeneration is checked again after two seconds."""
+    """The operator checks an unclear regeneration again after two seconds."""
     intervals = {**INTERVALS, "regenerationSettleSeconds": 2.0}
     with world_with_pods(tmp_path_factory, hosts, f"mp.{domain}", intervals) as running:
         yield running

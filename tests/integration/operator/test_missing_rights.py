@@ -1,4 +1,4 @@
-"""A missing right is named in the status: the verb or action, whose it is, what to apply; once granted, it heals."""
+"""The status names a missing permission: the verb or action, whose it is, what to apply; once granted, it recovers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ WHO = f"ServiceAccount {RELEASE_NAMESPACE}/{OPERATOR}"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """Rights are taken from the chart's role itself, which no other test's operator may lack."""
+    """Permissions are taken from the chart's role itself, which no other test's operator may lack."""
     with world_with_pods(tmp_path_factory, hosts, f"l.{domain}", INTERVALS) as running:
         yield running
 
@@ -39,7 +39,7 @@ def told_azure(case: Case, message: str, action: str, role: str, scope: str) -> 
     """Action, identity, scope and command."""
     assert action in message
     assert f"ServiceAccount {case.team.namespace}/secure-redis (client {case.team.client_id}) lacks" in message
-    # A message ends after 1,024 characters: of one that tells of the key too, a long scope may be cut.
+    # A message ends after 1,024 characters: in one about the key too, a long scope may be cut.
     whole = assigned(case, role, scope)
     assert whole in message or (
         len(message) == 1024 and message.endswith(whole[: len(message.partition(whole[:40])[2]) + 40])
@@ -58,7 +58,7 @@ def test_the_cache_may_not_be_read(world: World) -> None:
     case.exists()
     case.apply(key=False)
     message = case.until("CacheAvailable", "Unknown", "AzureDenied")
-    # The scope is the group: nothing tells a cache that may not be read from a name that does not exist.
+    # The scope is the group: a cache that may not be read and a name that does not exist get the same answer.
     told_azure(case, message, "Microsoft.Cache/redis/read", "Secure Redis Observe", case.team.group_scope)
     case.allow(*CACHE_READ)
     case.heal()
@@ -122,7 +122,7 @@ def put(world: World, rules: Rules) -> None:
 
 
 def without(rules: Rules, resource: str, verb: str) -> Rules:
-    """The rules without this one right."""
+    """The rules without this one permission."""
     kept = [{**rule, "resources": [one for one in rule["resources"] if one != resource]} for rule in rules]
     less = [
         {**rule, "resources": [resource], "verbs": [one for one in rule["verbs"] if one != verb]}
@@ -133,7 +133,7 @@ def without(rules: Rules, resource: str, verb: str) -> Rules:
 
 
 def told_kubernetes(case: Case, message: str, verb: str, resource: str) -> None:
-    """Verb, resource, whose right, where, and the binding."""
+    """Verb, resource, whose permission, where, and the binding."""
     space = case.team.namespace
     assert f"{WHO} may not {verb} {resource} in namespace {space!r}" in message
     assert (

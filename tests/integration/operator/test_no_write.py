@@ -19,12 +19,12 @@ USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 
 
 class Ledger:
-    """What the operator writes for these cases from now on: at the API server and in Azure."""
+    """The operator's writes for these cases from now on: at the API server and in Azure."""
 
     def __init__(self, world: World, cases: list[Case]) -> None:
         self._world, self._cases = world, cases
         self._spaces = {case.team.namespace for case in cases}
-        # A write is logged after it can be seen (measured: 4 of 60 were): what was sent earlier may yet be logged.
+        # A write is logged after it is visible (measured: 4 of 60 were): what was sent earlier may yet be logged.
         self._since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         self._audit, self._azure = world.cluster.audit_position(), world.control.log.position()
         self._secrets = self._versions()
@@ -45,7 +45,7 @@ class Ledger:
         return [f"{w.method} {w.path}" for w in self._world.control.log.writes(self._azure) if w.principal in mine]
 
     def settle(self, pokes: int = 1, timeout: float = PATIENCE) -> None:
-        """Ask each for a look; every pass that was due before is over then. Each answer is one write of its status."""
+        """Ask each for a check; every pass that was due before is over then. Each answer is one write of its status."""
         for _ in range(pokes):
             asked = [case.ask() for case in self._cases]
             for case, look in zip(self._cases, asked, strict=True):
@@ -69,7 +69,7 @@ class Ledger:
 
 
 def quiet(case: Case) -> Case:
-    """Two more looks, so that nothing is under way; the first look at its endpoint is over too."""
+    """Two more checks, so that nothing is under way; the first probe of its endpoint is over too."""
     case.poke()
     case.poke()
     wait_for(lambda: NOT_PROBED_YET not in str(case.status["conditions"]), PATIENCE, "the first probe")
@@ -140,7 +140,7 @@ def _paused(case: Case) -> None:
 
 
 def _decorated(case: Case) -> None:
-    """Somebody keeps a label of their own on the Secret."""
+    """A user keeps a label of their own on the Secret."""
     case.published()
     case.edit_secret({"metadata": {"labels": {"theirs": "yes"}, "annotations": {"example.com/theirs": "yes"}}})
 
@@ -210,7 +210,7 @@ PROVISION: dict[str, Callable[[Case], None]] = {
 
 @pytest.fixture
 def all_kinds(world: World, teams: Callable[..., Team], builders: Team) -> list[Case]:
-    """One resource in every lasting state, good and bad; one team for those that change nothing in Azure's rights."""
+    """One resource in every lasting state, good and bad; one team for those that change no permissions in Azure."""
     ordinary, withheld = teams(), teams()
     cases = []
     for name, arrange in VALIDATE.items():
@@ -225,7 +225,7 @@ def all_kinds(world: World, teams: Callable[..., Team], builders: Team) -> list[
 
 
 def test_without_a_change_nothing_is_written(world: World, all_kinds: list[Case]) -> None:
-    """Ten looks at each, and two operators that begin anew: only the refreshes are answered, in status alone."""
+    """Ten checks of each, and two operators that begin again: only the refreshes are answered, in status alone."""
     ledger = Ledger(world, all_kinds)
     ledger.settle(10)
     ledger.balance()
@@ -233,7 +233,7 @@ def test_without_a_change_nothing_is_written(world: World, all_kinds: list[Case]
         ledger = Ledger(world, all_kinds)
         world.stop_operator(kill=kill)
         world.start_operator()
-        ledger.settle()  # by then the first look of the new process is over
+        ledger.settle()  # by then the first check of the new process is over
         ledger.balance()
 
 
@@ -256,7 +256,7 @@ def test_a_cache_that_is_gone_stays_gone_for_a_new_operator(world: World, build:
 
 
 def test_a_wake_that_finds_nothing_to_do(world: World, case: Case) -> None:
-    """Neither somebody's label on the Secret nor one on the resource makes the operator write anything."""
+    """Neither a user's label on the Secret nor one on the resource makes the operator write anything."""
     quiet(case.published())
     ledger = Ledger(world, [case])
     for number in range(5):
@@ -268,7 +268,7 @@ def test_a_wake_that_finds_nothing_to_do(world: World, case: Case) -> None:
 
 
 def test_an_outage_writes_each_status_once(world: World, case: Case) -> None:
-    """While Azure fails, the status says so once; each further look finds it said."""
+    """While Azure fails, the status says so once; each further check finds that it does."""
     quiet(case.published())
     case.fault(service="arm", status=503, body={"error": {"code": "ServerBusy", "message": "busy"}})
     case.heal("CacheAvailable", "Unknown", "AzureError")

@@ -146,7 +146,7 @@ def test_data_in_another_account_is_drift_of_class_security(auditor: Persisting)
 
 
 def test_managed_identity_comes_in_order(maker: Persisting) -> None:
-    """The identity by a PATCH of its own, then somebody assigns the role, then persistence: never the role by us."""
+    """The identity by a PATCH of its own, then a user (never the operator) assigns the role, then persistence."""
     maker.apply(**premium(maker, identity=None))
     maker.until("Ready", "True")
     mark = maker.control.log.position()
@@ -176,7 +176,7 @@ def test_managed_identity_comes_in_order(maker: Persisting) -> None:
 
 
 def test_a_creation_is_complete_once_persistence_is_set(maker: Persisting) -> None:
-    """Without `drift.correct`; where roles cannot be seen, somebody says by annotation that it is assigned."""
+    """Without `drift.correct`; where roles cannot be read, a user says by annotation that it is assigned."""
     maker.control.access.unassign(maker.team.object_id, maker.team.group_scope)
     readable = (action for action in CACHE_READ if not action.startswith("Microsoft.Authorization/"))
     maker.allow(*readable, *CACHE_KEYS, *CACHE_WRITE)

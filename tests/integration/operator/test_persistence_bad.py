@@ -1,4 +1,4 @@
-"""Bad input about persistence: each is said clearly, nothing is written, and nothing else is held up."""
+"""Bad input about persistence: the status says each clearly, nothing is written, and nothing else is held up."""
 
 import base64
 import uuid
@@ -63,7 +63,7 @@ def test_an_account_of_another_tenant(auditor: Persisting) -> None:
     auditor.apply(key=False, persistence={"type": "RDB", "storage": auditor.storage()})
     assert "another tenant" in auditor.until(CHAIN, "Unknown")
     assert auditor.condition("Ready")[0] == "True"
-    auditor.change(persistence=None)  # looked for by name, it is the same
+    auditor.change(persistence=None)  # searched for by name, it is the same
     assert "another tenant" in auditor.until(CHAIN, "Unknown")
 
 
@@ -136,7 +136,7 @@ def test_a_connection_string_into_another_subscription_is_not_sent(maker: Persis
 
 @pytest.mark.parametrize("part", ["BlobEndpoint=https://evil.example", "EndpointSuffix=evil.example"])
 def test_data_that_goes_to_another_endpoint_is_not_safe(auditor: Persisting, part: str) -> None:
-    """A connection string that somebody set in Azure names the account, and sends its data elsewhere."""
+    """A connection string that a user set in Azure names the account, and sends its data elsewhere."""
     string = f"DefaultEndpointsProtocol=https;AccountName={auditor.account};AccountKey=[key hidden];{part}"
     auditor.persists(**{"rdb-storage-connection-string": string, "preferred-data-persistence-auth-method": "SAS"})
     auditor.apply(key=False)

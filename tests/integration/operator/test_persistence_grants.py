@@ -117,7 +117,7 @@ class Own(Persisting):
         return getattr(self, "_blob", "") or super().blob
 
     def asked(self) -> list[str]:
-        """Every request to Azure that could tell of an account, by anybody."""
+        """Every request to Azure that could reveal an account, by any identity."""
         found = self.control.log.requests(self.mark)
         return [f"{r.method} {r.path}" for r in found if "storageaccounts" in r.path.lower() or "/resources" in r.path]
 
@@ -144,7 +144,7 @@ def test_it_is_found_without_a_list_where_only_its_name_is_known(granted: Grante
     [("name", True), ("group", True), ("subscription", True), ("name", False), ("subscription", False)],
 )
 def test_an_account_that_no_grant_names_is_not_asked_for(granted: Granted, what: str, *, declared: bool) -> None:
-    """Neither read nor looked for, though the identity could: by its id in the spec, or by its name in the cache."""
+    """Neither read nor searched for, though the identity could: by its id in the spec, or by its name in the cache."""
     name = f"{granted.account}x" if what == "name" else granted.account
     group = granted.wide.name if what == "group" else ""
     case = Own(granted, granted.team, name, group, OTHER if what == "subscription" else SUBSCRIPTION)

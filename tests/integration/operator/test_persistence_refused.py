@@ -1,4 +1,4 @@
-"""What Azure refuses for good about persistence is asked of it once, and again after an hour or when somebody asks."""
+"""A request on persistence that Azure refuses for good is sent once, and again after an hour or when a user asks."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def _passes(case: Persisting) -> int:
 
 
 def _looked_again(case: Persisting) -> None:
-    """Passes that nobody asked for. Where one wants to write, the next one sees freshly and does."""
+    """Passes that no one asked for. Where one wants to write, the next one reads fresh values and writes."""
     for _ in range(3):
         _looked_once(case, _passes(case))
 
@@ -60,7 +60,7 @@ def _looked_once(case: Persisting, before: int) -> None:
 
 
 def _is_left_alone(case: Persisting) -> None:
-    """Nothing is sent at later looks, nor after a restart; a refresh asks again."""
+    """Nothing is sent at later checks, nor after a restart; a refresh asks again."""
     _looked_again(case)
     assert _patches(case) == 1
     assert case.condition("Ready")[:2] == ("False", "RequestRefused")
@@ -78,7 +78,7 @@ def _is_left_alone(case: Persisting) -> None:
 
 
 def test_the_rest_of_a_creation_is_not_requested_at_every_pass(maker: Persisting) -> None:
-    """A refusal does not end the debt: it is paid once Azure takes it, without leave to correct."""
+    """A refused setting stays required: it is set once Azure accepts it, without permission to correct."""
     key = base64.b64encode(uuid.uuid4().bytes * 4).decode()
     maker.control.storage.update(maker.account, {"allowSharedKeyAccess": True})
     secret(maker, maker.connection_string(key))

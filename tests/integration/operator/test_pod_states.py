@@ -72,7 +72,7 @@ def test_pods_that_never_started_do_not_keep_a_key_alive(case: Case, request_: s
     assert not set(before.values()) & set(case.keys.values())
     assert rotation(case)["phase"] == "Completed"
     assert "stalePods" not in case.status
-    # What starts now reads the current key, and is a consumer of it.
+    # A pod that starts now reads the current key, and is a consumer of it.
     gone = {"spec": {"schedulingGates": None}}
     case.world.api.call("PATCH", pod_path(case, "gated"), gone, kind=STRATEGIC).must()
     wait_for(lambda: runs(case, "gated"), PATIENCE, "the pod to run")

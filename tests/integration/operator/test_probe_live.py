@@ -21,13 +21,13 @@ def endpoint(case: Case) -> dict[str, Any]:
 
 
 def probed(case: Case) -> dict[str, Any]:
-    """Wait until a probe is told."""
+    """Wait until a probe is reported."""
     wait_for(lambda: endpoint(case), PATIENCE, "status.endpoint")
     return endpoint(case)
 
 
 def parts(case: Case) -> set[str]:
-    """What the probe could not see."""
+    """The parts that the probe could not determine."""
     return {part for group in endpoint(case).get("unknown", []) for part in group["parts"]}
 
 
@@ -37,7 +37,7 @@ def findings(case: Case) -> dict[str, str]:
 
 
 def misbehave(case: Case, fault: str | None) -> None:
-    """The listener misbehaves from now on, or behaves again, and a look is asked for."""
+    """The listener misbehaves from now on, or behaves again; then ask for a check."""
     case.control.redis.listener_fault(case.cache, fault)
     case.poke()
 
@@ -89,7 +89,7 @@ def test_a_bad_endpoint_is_reported_and_recovers(case: Case, fault: str, reason:
 
 
 def test_the_non_tls_port(case: Case) -> None:
-    """Azure says it is open, and it is: both agree; when it is closed in the portal, the endpoint is looked at anew."""
+    """Azure says it is open, and it is: both agree; when it is closed in the portal, the endpoint is probed again."""
     case.exists(properties={"enableNonSslPort": True})
     case.apply(key=False)
     wait_for(lambda: endpoint(case).get("nonTLSPort") == "Open", PATIENCE, "the open port")
@@ -115,7 +115,7 @@ def test_an_endpoint_that_reveals_nothing_is_unknown(case: Case, fault: str) -> 
 
 
 def test_no_route_is_unknown_and_ready_does_not_wait(case: Case) -> None:
-    """From the first look on: an auditor of a cache that it cannot reach."""
+    """From the first check on: an auditor of a cache that it cannot reach."""
     case.exists()
     case.control.redis.listener_fault(case.cache, "hang")
     case.apply(key=False)
@@ -136,7 +136,7 @@ def test_an_endpoint_unreachable_according_to_azure_is_not_connected_to(case: Ca
 
 
 def test_a_probe_that_is_switched_off_is_not_made(case: Case) -> None:
-    """The endpoint could not be told from a good one: nobody asked it."""
+    """The operator cannot know that the endpoint is bad: it did not probe it."""
     case.exists()
     case.control.redis.listener_fault(case.cache, "self-signed-certificate")
     case.apply(key=False, transport={"probe": "Disabled"})
@@ -182,13 +182,13 @@ def test_a_probe_with_the_same_result_writes_nothing(case: Case) -> None:
 
 
 def probes(case: Case) -> int:
-    """How many looks at the cache's endpoint are over."""
+    """How many probes of the cache's endpoint are over."""
     made = [one for one in records(case.world) if one.get("message") == "an endpoint was probed"]
     return sum(one["host"].split(".")[0] == case.cache for one in made)
 
 
 def records(world: World) -> list[dict[str, Any]]:
-    """What the operators of this world logged."""
+    """The log records of this world's operators."""
     lines = world.operator_log.read_text().splitlines()
     return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 

@@ -1,4 +1,4 @@
-"""Mode Provision: created once, adopted when asked, corrected as allowed, never made anew, never cut off."""
+"""Mode Provision: created once, adopted when asked, corrected as allowed, never made again, never cut off."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ def created(case: Case, **spec: Any) -> Case:
     case.apply(**provision(case, **spec))
     case.until("Ready", "True")
     case.until("DriftDetected", "False", "NoDrift")
-    # The next pass ends the creation. Until then, a changed setting is one that the creation still owes.
+    # The next pass ends the creation. Until then, a changed setting is one that the creation still requires.
     wait_for(lambda: "pending" not in case.status, PATIENCE, "the creation to end")
     return case
 
@@ -82,7 +82,7 @@ def test_created_once_with_every_security_setting_explicit(build: Case) -> None:
 
 
 def test_a_created_cache_without_a_route_is_reported(build: Case) -> None:
-    """The operator never creates private endpoints; the platform team's heals it."""
+    """The operator never creates private endpoints; the platform team's makes the cache available."""
     build.apply(**provision(build, network={"publicAccess": "Disabled"}))
     build.until("CacheAvailable", "False", "NoRoute")
     assert "create a private endpoint" in build.until("Ready", "False", "NoRoute")
@@ -146,7 +146,7 @@ def test_a_foreign_owner_cannot_be_adopted_away(build: Case) -> None:
 
 @dataclass(frozen=True)
 class Drifting:
-    """Somebody changes it behind our back; `effect`: the one write that mends it."""
+    """A user changes the cache directly in Azure; `effect`: the one write that corrects it."""
 
     name: str
     change: Callable[[Case], object]
@@ -214,7 +214,7 @@ def test_each_field_is_corrected_by_one_write_of_that_field(build: Case, driftin
 @pytest.mark.parametrize("drifting", DRIFTING, ids=lambda one: one.name)
 def test_without_leave_each_is_only_reported(build: Case, drifting: Drifting) -> None:
     created(build)
-    # What a creation still owes is completed without leave: only after it is a difference somebody else's.
+    # The operator completes a creation without permission to correct: only later differences are by others.
     wait_for(lambda: "pending" not in build.status, PATIENCE, "the creation to be complete")
     before = len(build.writes())
     drifting.change(build)
@@ -228,7 +228,7 @@ def test_without_leave_each_is_only_reported(build: Case, drifting: Drifting) ->
 
 
 def test_one_update_at_a_time(build: Case) -> None:
-    """Four differences at once: four writes, each after the end of the one before (Azure would refuse a second)."""
+    """Four differences together: four writes, each after the end of the one before (Azure would refuse a second)."""
     created(build, **CORRECT)
     mark = build.control.log.position()
     build.update({"enableNonSslPort": True, "minimumTlsVersion": "1.0"}, firewall_rules=())
@@ -292,7 +292,7 @@ SUNDAY = [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"
 
 def test_settings_and_maintenance_windows_are_created_and_corrected(build: Case) -> None:
     place = provision(build)["provision"]
-    created(build, provision={**place, "redis": TUNED})  # its creation needs no leave to correct
+    created(build, provision={**place, "redis": TUNED})  # its creation needs no permission to correct
     wait_for(lambda: "pending" not in build.status, PATIENCE, "the creation to be complete")
     settings = properties(build)["redisConfiguration"]
     assert (settings["maxmemory-policy"], settings["maxmemory-reserved"]) == ("volatile-ttl", "200")
@@ -389,7 +389,7 @@ def test_a_once_observed_cache_is_not_created_again(world: World, build: Case) -
     world.start_operator()
     build.heal("CacheAvailable", "False", "CacheGone")
     assert [kind for kind, _ in build.effects()].count("cache.create") == 1
-    # What the message says works.
+    # The steps in the message work.
     build.delete()
     world.await_gone(build.document)
     build.world.apply(build.document)

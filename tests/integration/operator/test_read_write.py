@@ -1,4 +1,4 @@
-"""access ReadWrite: the key of a cache of ours is stored in Key Vault, and then read like any other."""
+"""access ReadWrite: the operator stores the key of its cache in Key Vault, and then reads it like any other."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def stored(case: Case) -> list[Any]:
 
 
 def vault_writes(case: Case) -> list[str]:
-    """What was written to the vault: kinds of effects."""
+    """The writes to the vault: kinds of effects."""
     return [kind for kind, _ in case.effects() if kind.startswith("secret.")]
 
 
@@ -91,7 +91,7 @@ def test_a_regenerated_key_is_stored_again_in_its_slot(build: Case) -> None:
     wait_for(lambda: build.values()["password"] == new, PATIENCE, "the new key in the Secret")
     build.until("Ready", "True")
     assert [version.tags["CredentialId"] for version in stored(build)] == ["Primary", "Primary"]
-    build.control.redis.regenerate(build.cache, "Secondary")  # nobody holds that one
+    build.control.redis.regenerate(build.cache, "Secondary")  # no consumer holds that one
     build.poke()
     assert len(stored(build)) == 2
 
@@ -133,7 +133,7 @@ def test_no_right_to_store(build: Case) -> None:
 
 
 def test_only_reading_is_allowed(build: Case) -> None:
-    """The identity may read the vault and not store: said, and stored once it may."""
+    """The identity may only read the vault: the status says so, and the operator stores the key once it may."""
     build.control.access.unassign(build.team.object_id, build.team.vault_scope)
     reading = tuple(f"Microsoft.KeyVault/vaults/secrets/{name}/action" for name in ("getSecret", "readMetadata"))
     build.allow(scope=build.team.vault_scope, data=reading)

@@ -36,7 +36,7 @@ UPDATE = "Microsoft.KeyVault/vaults/secrets/update/action"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """Pods run here, and what is unclear about a regeneration is looked at again after two seconds."""
+    """Pods run here, and the operator checks an unclear regeneration again after two seconds."""
     intervals = {**INTERVALS, "regenerationSettleSeconds": 2.0}
     with world_with_pods(tmp_path_factory, hosts, domain, intervals) as running:
         yield running

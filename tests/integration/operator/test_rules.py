@@ -1,4 +1,4 @@
-"""Every rule where it passes, fails and cannot be told: Azure simulated, read by the real operator through the SDKs.
+"""Every rule where it passes, fails and is unknown: Azure simulated, read by the real operator through the SDKs.
 
 A Pass is a rule that applies (another world shows it failing) and is no finding.
 """
@@ -38,13 +38,13 @@ NEVER = {
 }
 
 Found = dict[str, str]
-ROUND = 4 * PATIENCE  # seconds for a look at every world
+ROUND = 4 * PATIENCE  # seconds for a check of every world
 SETTLED = 5  # rounds in which nothing moved
 
 
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """A world whose operator has rights on workloads, and reads what stands around caches at the second look."""
+    """A world whose operator has permissions on workloads, and reads the surroundings of caches at the second check."""
     with ControlPlane(tmp_path_factory.mktemp("rules-plane")) as plane:
         install_crds(Kube(plane.cluster.kubeconfig))
         running = World(tmp_path_factory.mktemp("rules"), plane.cluster, hosts=hosts, domain=f"rules.{domain}")
@@ -63,7 +63,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) ->
             running.stop()
 
 
-# By world: what each rule must come to there. Of what is not named here nothing is claimed.
+# By world: the result of each rule there. Rules not named here may have any result.
 WORLDS: dict[str, tuple[worlds.Arrange, dict[str, str]]] = {
     "safe": (
         worlds.safe,
@@ -132,9 +132,9 @@ def _differences(case: Case, expected: dict[str, str]) -> dict[str, str]:
 
 
 def test_every_rule_in_its_worlds(rooms: World) -> None:
-    """All worlds at once, looked at again until each holds what it should, or nothing moves any more.
+    """All worlds together, checked again until each has its expected results, or no result changes any more.
 
-    How long that takes says nothing of the rules: all worlds are looked at in every round, on whatever machine.
+    The duration is no result of the rules: every round checks all worlds, on any machine.
     """
     cases = {name: arrange(rooms) for name, (arrange, _) in WORLDS.items()}
 

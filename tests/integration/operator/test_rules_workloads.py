@@ -1,4 +1,4 @@
-"""What workloads and other people's Secrets show (T7, W2), and a tier that cannot persist (P10): worlds of their own.
+"""Rules on workloads and other people's Secrets (T7, W2), and a tier that cannot persist (P10): worlds of their own.
 
 P11 has no world: docs/rules/ says why it cannot be known.
 """
@@ -29,7 +29,7 @@ FILES = {"mountPath": "/bindings/redis"}
 
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
-    """A world whose operator has rights on workloads and may search Secrets, as the chart gives them."""
+    """A world whose operator has permissions on workloads and may search Secrets, as the chart gives them."""
     with ControlPlane(tmp_path_factory.mktemp("usage-plane")) as plane:
         install_crds(Kube(plane.cluster.kubeconfig))
         running = World(tmp_path_factory.mktemp("usage"), plane.cluster, hosts=hosts, domain=f"usage.{domain}")
@@ -101,7 +101,7 @@ def _by_key(world: World) -> Case:
 
 
 def _all_keys(world: World) -> Case:
-    """The host is told by the template, the port by a ConfigMap."""
+    """The template gives the host, a ConfigMap the port."""
     case = _case(world, "all-keys")
     _object(case, "ConfigMap", "app", data={"PORT": "6379"})
     env = [{"name": "CACHE_HOST", "value": _host(case)}]
@@ -136,7 +136,7 @@ def _plain(world: World) -> Case:
 
 
 def _only_tagged(world: World) -> Case:
-    """The key is known by its vault's word alone, so that it is not looked for: whoever writes there chose it."""
+    """Only the vault says which key it is, so the operator does not search for it: vault writers can choose it."""
     case = Case(world, world.team(cache_actions=CACHE_READ), "tagged")
     case.exists()
     case.control.redis.listener_fault(case.cache, "self-signed-certificate")
@@ -172,7 +172,7 @@ WORLDS: dict[str, tuple[Callable[[World], Case], dict[str, tuple[str, str]]]] = 
     ),
 }
 
-# What these worlds show, for the table of all rules in `test_rules`.
+# The results that these worlds show, for the table of all rules in `test_rules`.
 SHOWN = {(rule, result) for _, told in WORLDS.values() for rule, (result, _) in told.items()}
 
 
@@ -185,7 +185,7 @@ def _told(case: Case, rule: str) -> tuple[str, str]:
 
 
 def _until(cases: dict[str, tuple[Case, dict[str, tuple[str, str]]]]) -> None:
-    """Look again at each until it has come to what its world holds."""
+    """Check each again until it has the results of its world."""
 
     def wrong() -> dict[str, Any]:
         return {
@@ -207,7 +207,7 @@ def _until(cases: dict[str, tuple[Case, dict[str, tuple[str, str]]]]) -> None:
 
 
 def test_workloads_and_secrets_and_tiers(rooms: World) -> None:
-    """No value is told anywhere: not in a status, not in an event, not in a log."""
+    """No value appears anywhere: not in a status, not in an event, not in a log."""
     cases = {name: (arrange(rooms), rules) for name, (arrange, rules) in WORLDS.items()}
     _until(cases)
     log = rooms.operator_log.read_text()
@@ -244,7 +244,7 @@ def test_the_secrets_of_other_namespaces_are_not_read(rooms: World) -> None:
 
 
 def test_without_the_right_it_is_unknown_and_reported(rooms: World) -> None:
-    """Somebody takes the rights away that the chart gave: list on Secrets, and get on ConfigMaps."""
+    """A user removes permissions that the chart gave: list on Secrets, and get on ConfigMaps."""
     case = _by_key(rooms)
     _until({"with": (case, {"T7": (FAIL, ""), "W2": (PASS, "")})})
     path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{ROLE}"

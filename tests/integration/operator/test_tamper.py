@@ -191,7 +191,7 @@ def test_a_foreign_secret_is_never_touched(case: Case, foreign: str) -> None:
 
 
 def test_a_secret_replaced_by_a_foreign_one(case: Case) -> None:
-    """Ours is deleted and another of its name made at once: that one is not ours."""
+    """The operator's Secret is deleted and another of its name made immediately: that one is not the operator's."""
     case.published()
     with case.control.settings.during():
         case.annotate(paused="true")
@@ -240,7 +240,7 @@ def test_a_recreated_resource_takes_its_secret_back(world: World, case: Case) ->
 
 
 def test_a_secret_of_a_dead_uid_is_adopted(world: World, case: Case) -> None:
-    """Restored from a backup: the Secret names an owner of our name that does not exist any more."""
+    """Restored from a backup: the Secret names an owner of the resource's name that does not exist any more."""
     case.published()
     kept = case.must_secret()
     case.annotate(paused="true")
@@ -283,7 +283,7 @@ def test_a_secret_under_an_earlier_name_is_not_repaired_any_more(case: Case) -> 
     assert case.must_secret()["data"]["password"] == EVIL
 
 
-# --- without the right to watch -------------------------------------------------------------------------------------
+# --- without permission to watch ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A namespace whose vault does not answer delays its own resources and nobody else's."""
+"""A namespace whose vault does not answer delays its own resources and no others."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ MANY = 20  # more than there are places for passes
 
 
 class Hostile:
-    """A team with the right to read another team's cache, and with a vault that never answers."""
+    """A team with permission to read another team's cache, and with a vault that never answers."""
 
     def __init__(self, case: Case, cache: Case) -> None:
         self.case = case
@@ -65,7 +65,7 @@ def follow(world: World, teams: Callable[..., Team]) -> Iterator[Callable[[Case]
 
 
 def corrected(case: Case) -> float:
-    """Somebody opens the cache, and the owner closes it. Returns the seconds, as a figure only."""
+    """A user opens the cache, and the owner closes it. Returns the seconds, as a figure only."""
     started = time.monotonic()
     case.update({"enableNonSslPort": True})
     case.poke()

@@ -51,7 +51,7 @@ def test_a_new_secret_is_withheld_until_the_cache_is_compliant(world: World, tea
     world.control.redis.update("orders", {"enableNonSslPort": False})
     world.api.merge(resource, {"metadata": {"annotations": {"secureredis.io/refresh": "safe"}}}).must()
     world.await_condition(resource, "Ready", "True")
-    # What is published stays, and a new key reaches it, whatever the cache becomes.
+    # The published Secret stays and gets a new key, whatever the cache becomes.
     world.control.redis.update("orders", {"enableNonSslPort": True})
     version = world.store_key(team, "orders", slot="Secondary")
     world.api.merge(resource, {"metadata": {"annotations": {"secureredis.io/refresh": "unsafe"}}}).must()

@@ -32,7 +32,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 def world_with_pods(
     tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str, intervals: dict[str, float]
 ) -> Iterator[World]:
-    """A world of its own with a node and a running operator, whose chart gives it rights on workloads."""
+    """A world of its own with a node and a running operator, whose chart gives it permissions on workloads."""
     with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
         install_crds(Kube(plane.cluster.kubeconfig))
         running = World(tmp_path_factory.mktemp("world"), plane.cluster, hosts=hosts, domain=f"pods.{domain}")
@@ -151,7 +151,7 @@ def current(case: Case) -> None:
 
 
 def rotate(case: Case) -> str:
-    """Somebody stores the cache's other key; the version. It is published when this returns."""
+    """A user stores the cache's other key; the version. It is published when this returns."""
     held = case.values()["password"]
     version = case.store(case.keys["Secondary" if held == case.keys["Primary"] else "Primary"])
 

@@ -1,4 +1,4 @@
-"""What applies where a spec says nothing, and the highest mode: from the operator's configuration."""
+"""The defaults where a spec says nothing, and the highest mode: from the operator's configuration."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What follows from a reason is in its own row, and no other file keeps a list of reasons."""
+"""The consequences of a reason are in its own row, and no other file keeps a list of reasons."""
 
 import ast
 from pathlib import Path

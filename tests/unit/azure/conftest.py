@@ -74,7 +74,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Script:
-    """What the other side answers; whatever is not scripted is a 500 that names itself."""
+    """The answers of the other side; a request without a script gets a 500 that names itself."""
 
     port: int = 0
     observed: list[Seen] = field(default_factory=list)

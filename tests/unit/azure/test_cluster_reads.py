@@ -1,4 +1,4 @@
-"""What is read below and beside a cluster: paths, interface versions and permissions. Answers are JSON bodies."""
+"""The reads below and beside a cluster: paths, interface versions and permissions. Answers are JSON bodies."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What may have been done although no success was answered, and which right of a vault is missing."""
+"""Writes that may have been done without an answer of success, and the missing permission of a vault."""
 
 import socket
 import ssl

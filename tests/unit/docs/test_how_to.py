@@ -39,7 +39,7 @@ def values() -> list[tuple[str, dict[str, Any]]]:
 
 
 def merged(defaults: Any, given: Any) -> Any:
-    """What Helm validates: the chart's values with those that are given."""
+    """Return the values that Helm validates: the chart's values with those that are given."""
     if not isinstance(defaults, dict) or not isinstance(given, dict):
         return given
     return {**defaults, **{name: merged(defaults.get(name), value) for name, value in given.items()}}

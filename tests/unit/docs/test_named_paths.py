@@ -8,14 +8,14 @@ import pytest
 
 from tests.unit.docs.test_written import PAGES, ROOT, tokens
 
-# Beginnings of paths inside this repository; what begins otherwise is somebody else's.
+# Beginnings of paths inside this repository; other paths are another project's.
 _OURS = re.compile(r"(?:tests|examples|charts|crds|operator|sandbox|scripts|benchmarks|requirements)/[\w./-]*[\w/]")
 SECURITY = ROOT / "docs/security.md"
 CLAIMS = sorted((ROOT / "docs/claims").glob("*.md"))
 
 
 def named(page: Path) -> Iterator[str]:
-    """Paths of this repository that stand alone in code marks."""
+    """Yield paths of this repository that are alone in code marks."""
     for token in tokens(page):
         if token.type == "code_inline" and _OURS.fullmatch(token.content):
             yield token.content

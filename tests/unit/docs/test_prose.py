@@ -1,4 +1,4 @@
-"""The style of scripts/vale/styles finds what it forbids, wherever a sentence can stand, and nothing else."""
+"""The style of scripts/vale/styles finds what it forbids, in every place of a sentence, and nothing else."""
 
 from pathlib import Path
 

@@ -42,6 +42,7 @@ FILES = {
     "charts/f/files/secureredis.io_securerediscaches.yaml": "# nobody reads it\n",
     "examples/g.yaml": "x: |\n  it heals\n",
     "Makefile": "x: ## Tell the story\n",
+    "tests/h.py": '"""What is kept stays."""\n\nX = 1  # somebody\nY = "somebody heals it"\n',
 }
 WORD = {
     "operator/a.py:1": "Nobody",
@@ -55,6 +56,7 @@ WORD = {
     "charts/f/values.yaml:1": "Whoever",
     "examples/g.yaml:2": "heals",
     "Makefile:1": "Tell",
+    "tests/h.py:3": "somebody",
 }
 
 
@@ -79,7 +81,10 @@ def test_each_kind_of_text_is_checked_and_a_finding_names_its_place(capsys: pyte
     words = {line.split(": '")[0]: line.split("'")[1] for line in lines if "SecureRedis.Words" in line}
     assert words == WORD | {"operator/a.py:7": "once"}  # the second finding of that line
     others = {line.split(": ")[0]: line.rsplit("(", 1)[1] for line in lines if "SecureRedis.Words" not in line}
-    assert others == {"operator/a.py:15": "SecureRedis.Semicolons)"}
+    assert others == {
+        "operator/a.py:15": "SecureRedis.Semicolons)",
+        "tests/h.py:1": "SecureRedis.ClauseSubjects)",
+    }
 
 
 def test_the_texts_of_the_crd_are_all_of_them() -> None:

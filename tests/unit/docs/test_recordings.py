@@ -13,7 +13,7 @@ from scripts.docs_pictures import size
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the demo prints, with the colours of a terminal."""
+    """The demo's output, with the colours of a terminal."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     story = Story()
     story.say("An introduction.")

@@ -125,7 +125,7 @@ def certificate(days: int) -> dict[str, Any]:
 
 
 OFF = PersistenceFacts()
-# What the assignments of a database permit.
+# The permissions of the assignments of a database.
 PERMITTED: list[tuple[tuple[str | None, ...], Result]] = [
     ((), PASS),
     (("+@read ~cache:*",), PASS),

@@ -1,4 +1,4 @@
-"""A pass that is left out would have planned nothing and told nothing."""
+"""A pass that is left out would have planned nothing and reported nothing."""
 
 import re
 from dataclasses import replace
@@ -90,7 +90,7 @@ later = st.one_of(st.integers(0, 6 * 3600).map(lambda seconds: timedelta(seconds
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
-    """Resources and what is seen of them, with dates near and far of which rules make something."""
+    """Resources and observations of them, with near and far dates on which rules depend."""
     spec: dict[str, Any] = {"profile": draw(st.sampled_from(["Baseline", "Strict"]))}
     if draw(st.booleans()):
         ends = (NOW + timedelta(days=draw(st.sampled_from([0, 1, 2, 30, 31, 32])))).date()
@@ -200,7 +200,7 @@ def test_a_waiver_ends_the_steady_state_when_it_lapses() -> None:
     observed = observation(now=NOW + timedelta(hours=9))
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert found.until == NOW + timedelta(hours=12) - timedelta(seconds=300)  # a last look just before it is planned
+    assert found.until == NOW + timedelta(hours=12) - timedelta(seconds=300)  # a last check just before it is planned
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_recent_drift_is_no_steady_state_while_its_author_may_be_read() -> None:
     res = settled(auditor(), observed)
     assert passed(res, observed)[2] is None
     older = changed(observed, now=NOW + timedelta(hours=1))
-    assert passed(res, older)[2] is not None  # told, and old: nothing of it changes by itself
+    assert passed(res, older)[2] is not None  # reported, and old: no part of it changes by itself
 
 
 # Who reads the clock, besides the rules: those declare their distances, and assess/test_rule_horizons.py tries them.

@@ -14,7 +14,7 @@ from tests.unit.docs.test_written import SCHEMA, strict
 HEALTH = yaml.safe_load((argocd.SCRIPTS / "health_test.yaml").read_text())["tests"]
 ACTIONS = yaml.safe_load((argocd.SCRIPTS / "actions" / "action_test.yaml").read_text())
 TESTDATA = sorted(argocd.SCRIPTS.rglob("testdata/*.yaml"))
-# What Argo CD opens for a script: package, base, table and a clock (argo-cd util/lua/lua.go); nothing else is there.
+# Argo CD opens these for a script: package, base, table and a clock (argo-cd util/lua/lua.go); nothing else is there.
 WITHHELD = ("string", "math", "io", "debug", "coroutine", "python")
 
 

@@ -1,7 +1,7 @@
 """The Terraform and Bicep files of `examples/azure`: they parse, and their names are the operator's.
 
 No provider's schema and no Bicep compiler can be had offline, so no test here compares an argument with Azure's.
-docs/how-to/aks-terraform.md and docs/how-to/aks-bicep.md state what was compared once, and with what.
+The pages docs/how-to/aks-terraform.md and docs/how-to/aks-bicep.md state what was compared once, and with what.
 """
 
 import json
@@ -205,7 +205,7 @@ def bicep(file: str) -> dict[str, Any]:
 
 
 def resource(file: str, name: str) -> dict[str, Any]:
-    """What a resource declares, whether or not it has a condition or a loop."""
+    """Return the body of a resource, whether or not it has a condition or a loop."""
     config: dict[str, Any] = bicep(file)["resources"][name]["config"]
     return config["config"] if "condition" in config else config
 

@@ -1,4 +1,4 @@
-"""What is read of the API server's answers is bounded, however it arrives."""
+"""Reads of the API server's answers are bounded, however the answers arrive."""
 
 from collections.abc import AsyncIterator
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""What is kept of workloads, ServiceAccounts and ConfigMaps is bounded, and a cut never changes a name."""
+"""The kept parts of workloads, ServiceAccounts and ConfigMaps are bounded, and a cut never changes a name."""
 
 from collections.abc import AsyncIterator
 from typing import Any

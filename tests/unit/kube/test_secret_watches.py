@@ -24,7 +24,7 @@ def secret(name: str, uid: str) -> dict[str, Any]:
 
 
 class Client:
-    """An API server where every right is given, in the place of a `KubeClient`."""
+    """An API server that gives every permission, in the place of a `KubeClient`."""
 
     def __init__(self, *secrets: dict[str, Any]) -> None:
         self.history, self.streams = History(), Streams()

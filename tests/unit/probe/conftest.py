@@ -1,4 +1,4 @@
-"""What the tests of the probes share."""
+"""The fixtures of the tests of the probes."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

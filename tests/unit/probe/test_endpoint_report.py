@@ -75,7 +75,7 @@ def stored(facts: EndpointFacts) -> Status:
 def judged(facts: EndpointFacts, world: Observation) -> dict[str, Any]:
     rules = {rule.id: rule for rule in RULES if rule.id in {"T4", "T5", "N5"}}
     found = {name: rule.check(resource(), replace(world, endpoint=facts)) for name, rule in rules.items()}
-    # What passes only by a recalled probe stays as it was reported: here it passed.
+    # A rule that passes only by a recalled probe keeps its reported result: here it passed.
     return {name: PASS if verdict.pending else verdict for name, verdict in found.items()}
 
 
@@ -94,7 +94,7 @@ def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
 
 @pytest.mark.parametrize(("before", "now"), [("False", "Unknown"), ("Unknown", "Unknown"), ("True", "True")])
 def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str) -> None:
-    """Whoever may write the status could have written the probe's result as well."""
+    """A user who may write the status could have written the probe's result as well."""
     held = {"type": "TransportSecured", "status": before, "reason": "Secured", "message": "x"}
     condition = {**held, "observedGeneration": 1, "lastTransitionTime": "2026-11-24T12:00:00Z"}
     told_before = resource(status={"observedGeneration": 1, "conditions": [condition]})

@@ -36,7 +36,7 @@ class Jumping(selectors.DefaultSelector):
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes at once."""
+    """An event loop whose time passes immediately."""
 
     def __init__(self) -> None:
         self.clock = Jumping()
@@ -182,7 +182,7 @@ def test_an_earlier_process_result_stays_until_the_first_probe() -> None:
 
 
 def test_a_recalled_result_is_no_change_for_another_resource() -> None:
-    """Whoever may write the status of one could change the findings of all that use its endpoint."""
+    """Otherwise a user who may write the status of one could change the findings of all that use its endpoint."""
 
     async def story() -> None:
         site = Site()

@@ -307,7 +307,7 @@ def test_settings_of_memory_are_one_request() -> None:
 @pytest.mark.parametrize(
     ("setting", "changes", "path"),
     [
-        # What is reserved is no longer there for data.
+        # Reserved memory is no longer there for data.
         ({"memoryReservedMB": 300}, {"memory_reserved_mb": 200}, "provision.redis.memoryReservedMB"),
         ({"memoryReservedMB": 300}, {"memory_reserved_mb": None}, "provision.redis.memoryReservedMB"),
         # A request for one setting may take away those of persistence, whose connection string cannot be read back.

@@ -1,4 +1,4 @@
-"""What no code expects of the outside is Unknown in one part of the observation, and never ends the pass."""
+"""An unexpected answer from outside is Unknown in one part of the observation, and never ends the pass."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""When what stands around a cache is read, how often, and for whom. Azure is a list of answers here."""
+"""When the surroundings of a cache are read, how often, and for which resources. Azure is a list of answers here."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -234,7 +234,7 @@ def test_a_thousand_caches_of_one_identity_begin_without_a_burst() -> None:
     world.now += 1
     for of, memory in zip(many, memories, strict=True):
         world.look(of, memory=memory)
-    world.now += 120  # all are due at once
+    world.now += 120  # all are due at the same time
     total = 0
     for of, memory in zip(many, memories, strict=True):
         world.look(of, memory=memory)

@@ -1,4 +1,4 @@
-"""What is kept of a resource at rest is equal to the resource, and shares its parts with others."""
+"""The kept form of a resource at rest is equal to the resource, and shares its parts with others."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is done, and what is not, for each world."""
+"""The actions that each world causes, and those that it does not."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What this process has read of a resource's Secrets, which a deletion under Retain relies on when consent is gone."""
+"""This process's reads of a resource's Secrets; a deletion under Retain relies on them when consent is gone."""
 
 from dataclasses import replace
 from typing import Any

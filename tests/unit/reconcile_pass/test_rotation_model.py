@@ -114,7 +114,7 @@ class Rotations(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 4))
     def crash(self, number: int) -> None:
-        """The process ends before one of the writes of a pass; the next one begins at once."""
+        """The process ends before one of the writes of a pass; the next one begins immediately."""
         with suppress(Died):
             self.world.look(dies=lambda at: at >= number)
         self.world.pass_time(2)
@@ -191,7 +191,7 @@ class Rotations(RuleBasedStateMachine):
         """Another party stores a live key in the vault."""
         self.world.store(slot)
 
-    # --- whoever may write the status -------------------------------------------------------------------------------
+    # --- a user who may write the status ----------------------------------------------------------------------------
 
     @rule()
     def back_up(self) -> None:
@@ -205,7 +205,7 @@ class Rotations(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def forge(self, data: st.DataObject) -> None:
-        """Somebody patches the status: some parts are removed, and some claim what is not so."""
+        """A user patches the status: some parts are removed, and some make false claims."""
         self.world.status = forged_status(self.world, data)
 
     @precondition(lambda self: self.world.rotation is not None)
@@ -274,7 +274,7 @@ class Rotations(RuleBasedStateMachine):
         raise AssertionError(f"not done: {self.world.rotation} {self.world.resource().status.workloads}")
 
     def rest(self) -> None:
-        """What is published is live, and everybody holds it; what is changed at rest is noticed at the next proof."""
+        """Check that the published key is live, and that every pod holds it. The next proof finds changes at rest."""
         self.world.pass_time(3600)
         for _ in range(8):
             self.world.look()

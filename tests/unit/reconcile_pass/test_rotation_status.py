@@ -1,4 +1,4 @@
-"""What is reported of a rotation, and what else may happen in its passes."""
+"""The report of a rotation, and what else may happen in its passes."""
 
 from collections import Counter
 from dataclasses import replace

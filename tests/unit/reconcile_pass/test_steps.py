@@ -1,4 +1,4 @@
-"""A pass enters each step once and in order; what it writes is reported to the schedule at once."""
+"""A pass enters each step once and in order; it reports each write to the schedule immediately."""
 
 import asyncio
 from dataclasses import dataclass

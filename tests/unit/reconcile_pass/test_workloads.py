@@ -1,4 +1,4 @@
-"""Workloads in a whole pass: after the Secret, never before; released before it goes; nothing else is delayed."""
+"""Workloads in a whole pass: after the Secret, never before. They are released before it goes; no more is delayed."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -38,7 +38,7 @@ DOWN = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
 
 
 def world(*facts: WorkloadFacts, res: SecureRedisCache = RES, **changes: Any) -> Observation:
-    """All is well, and the Secret is published."""
+    """Return an observation without problems, in which the Secret is published."""
     well = observation()
     return replace(well, secret=published(res, well), workloads=facts, **{"budgets": (), **changes})
 

@@ -1,4 +1,4 @@
-"""What a release writes into the work tree, and what stops it before anything is written."""
+"""The changes of a release to the work tree, and what stops it before anything is written."""
 
 import datetime as dt
 import re
@@ -29,7 +29,7 @@ def test_every_version_is_written_and_nothing_else_changes(checkout: Checkout) -
     assert after.is_prepared_for(VERSION)
     assert {"CHANGELOG.md", "pyproject.toml", "examples/install/install.yaml"} <= set(changed)
     assert set(checkout.git("diff", "--numstat").split()[2::3]) == set(changed)
-    # What is generated is current, and every line that was added carries the version or the changelog's new section.
+    # Generated files are current, and every line that was added carries the version or the changelog's new section.
     added = re.findall(r"^\+(?!\+\+)(.*)$", checkout.git("diff", "--unified=0"), re.MULTILINE)
     assert [line for line in added if line and VERSION.text not in line] == []
     left = [

@@ -18,7 +18,7 @@ def lookup(path: Path, name: str) -> str:
 @pytest.fixture
 def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostsFile:
     # In the whole run /etc/hosts is the tests' own, with the names of hundreds of vaults at one address.
-    # libnss-wrapper gives up at about a hundred names for one address (measured).
+    # The library libnss-wrapper gives up at about a hundred names for one address (measured).
     monkeypatch.setattr(names, "_system_lines", lambda: "192.0.2.7 printer\n")
     return HostsFile(tmp_path / "hosts")
 

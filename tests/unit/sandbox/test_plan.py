@@ -1,4 +1,4 @@
-"""What a preparation reports: the place of each step, and how long the rest will take."""
+"""The report of a preparation: the place of each step, and how long the rest will take."""
 
 import subprocess
 import sys

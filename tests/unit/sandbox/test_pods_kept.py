@@ -1,4 +1,4 @@
-"""What a pod's mount over /tmp must not hide from the programs that stand for its image."""
+"""The files that a pod's mount over /tmp must not hide from the programs in place of its image."""
 
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 CODE = Path(__file__).parents[3] / "operator" / "secure_redis"
 PACKAGES = ("azure", "kube", "probe", "reconciler")
 FILES = sorted(path for package in PACKAGES for path in (CODE / package).rglob("*.py"))
-# Ours, with texts of ours or with ones that are clean already.
+# The operator's own, with its own texts or with texts that are clean already.
 OWN = {
     "ApiFailure",
     "IdentityUnavailable",

@@ -1,4 +1,4 @@
-"""Every read of an observation goes through `reconciler.edge`, so that no answer can end a pass."""
+"""Every read of an observation uses `reconciler.edge`, so that no answer can end a pass."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the workflows and the requirements must keep, beyond what zizmor checks."""
+"""The rules for the workflows and the requirements, beyond what zizmor checks."""
 
 import json
 import re

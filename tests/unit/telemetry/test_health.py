@@ -23,7 +23,7 @@ GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Rendered:
-    """What /metrics returns. It waits until it is let go."""
+    """The answer of /metrics. It waits until it is released."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()

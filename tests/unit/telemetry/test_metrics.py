@@ -1,4 +1,4 @@
-"""Metrics: what a status says, and nothing of what is gone."""
+"""Metrics: what a status says, and no value of a resource that is gone."""
 
 import tracemalloc
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Whatever has the form of a secret is taken out, and ordinary text is left alone."""
+"""Text in the form of a secret is taken out, and ordinary text is left alone."""
 
 import base64
 import io

@@ -12,7 +12,7 @@ FAMILIES = (Family("a", b"a 1\n"), Family("b", b"b_bucket 2\n"), Family("c", b"c
 
 
 class Renderer:
-    """Counts its calls, and waits in each until it is let go."""
+    """Counts its calls, and waits in each until it is released."""
 
     def __init__(self, *, free: bool = True) -> None:
         self.calls = 0
@@ -76,7 +76,7 @@ async def test_a_rendering_is_kept_for_a_second() -> None:
 
 
 async def test_a_slow_rendering_is_kept_for_longer() -> None:
-    """Whoever asks without end has it rendered for a fifth of the time at most."""
+    """A client that asks without end has it rendered for a fifth of the time at most."""
     clock = Clock()
 
     def slow() -> tuple[Family, ...]:

@@ -9,7 +9,7 @@ from secure_redis.api.reasons.reason import ConditionType
 
 @dataclass(frozen=True, slots=True)
 class ConditionText:
-    """What a condition reports. `absent`: when it is not there at all. Empty if it always is."""
+    """The texts about a condition. `absent`: when it is not there at all. Empty if it always is."""
 
     question: str
     when_true: str

@@ -1,4 +1,4 @@
-"""Condition types and reasons, each one word. What follows from a reason is in its row (`catalogue.REASONS`)."""
+"""Condition types and reasons, each one word. A reason's row (`catalogue.REASONS`) holds its consequences."""
 
 from enum import StrEnum
 

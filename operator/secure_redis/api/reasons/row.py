@@ -39,7 +39,7 @@ ON_CREDENTIALS: Final = frozenset({ConditionType.READY, ConditionType.CREDENTIAL
 
 
 class Trait(Flag):
-    """What the operator does differently because of a reason."""
+    """A behaviour of the operator that a reason causes."""
 
     TERMINAL = auto()  # no retry resolves it: the resource is also shown as Stalled
     NEEDS_HUMAN = auto()  # a person resolves it, mostly in Kubernetes: read again soon
@@ -49,7 +49,7 @@ class Trait(Flag):
     PROGRESS = auto()  # on the way to the goal: one normal event, on Ready
     EVENT_ONLY = auto()  # never in a status: none is left to write, or it belongs to another install
     BRAKE = auto()  # a brake over the whole fleet blocks the write
-    MISSING_RIGHT = auto()  # a right in Azure is missing: a finding names it
+    MISSING_RIGHT = auto()  # a permission in Azure is missing: a finding names it
     ABOUT_CORRECTION = auto()  # explains on DriftDetected why a correction is not made
     ABOUT_PERSISTENCE = auto()  # explains why persistence is not set
     ABOUT_SECRET = auto()  # explains why the Secret is not published

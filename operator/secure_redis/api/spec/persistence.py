@@ -28,7 +28,7 @@ class StorageAuthentication(StrEnum):
 
 
 class KeySource(StrEnum):
-    """Whose key encrypts the account."""
+    """The owner of the key that encrypts the account."""
 
     MICROSOFT_MANAGED = "MicrosoftManaged"
     CUSTOMER_MANAGED = "CustomerManaged"

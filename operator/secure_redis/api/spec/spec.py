@@ -26,7 +26,7 @@ class Profile(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of a thing when the resource goes."""
+    """Whether the operator keeps or deletes a thing when the resource goes."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
@@ -58,7 +58,7 @@ class Probe(StrEnum):
 
 
 class DriftClass(StrEnum):
-    """What a difference endangers."""
+    """The aspect that a difference endangers."""
 
     SECURITY = "Security"
     AVAILABILITY = "Availability"
@@ -66,7 +66,7 @@ class DriftClass(StrEnum):
 
 
 class WorkloadKind(StrEnum):
-    """What can be injected into."""
+    """The kinds of workload that can be injected into."""
 
     DEPLOYMENT = "Deployment"
     STATEFUL_SET = "StatefulSet"
@@ -114,7 +114,7 @@ class MaintenanceWindow(_Part):
 
 
 class RedisProvision(_Part):
-    """What only `Microsoft.Cache/redis` has. None and empty: the service's default, and not compared.
+    """Fields of `Microsoft.Cache/redis` only. None and empty: the service's default, and not compared.
 
     `memory_reserved_mb`: of each shard.
     """
@@ -131,7 +131,7 @@ class RedisProvision(_Part):
 
 
 class ManagedRedisProvision(_Part):
-    """What only `Microsoft.Cache/redisEnterprise` has. None and empty: the service's default, and not compared."""
+    """Fields of `Microsoft.Cache/redisEnterprise` only. None and empty: the service's default, and not compared."""
 
     sku: str
     clustering_policy: str
@@ -149,7 +149,7 @@ class CacheIdentity(_Part):
 
 
 class Provision(_Part):
-    """What is not a security setting."""
+    """The settings that are not security settings."""
 
     location: str
     tags: Mapping[str, str] = Field(default_factory=dict)
@@ -307,7 +307,7 @@ class Waiver(_Part):
 
 
 class IdentitySettings(_Part):
-    """Whose Azure identity is used."""
+    """The choice of the Azure identity."""
 
     service_account_name: str | None = None
 

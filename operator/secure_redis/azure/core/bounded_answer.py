@@ -30,10 +30,10 @@ MOST_MEMBERS: Final = 400_000
 LARGEST_HEADER: Final = 8 * _KIB  # of all values of one name together; aiohttp bounds each line to that
 
 _LARGEST_PART: Final = 256 * _KIB
-# What aiohttp requests by default and azure-core understands. "deflate" is the zlib format (RFC 9110 section 8.4.1.2).
+# aiohttp requests these by default; azure-core reads them. "deflate" is the zlib format (RFC 9110 section 8.4.1.2).
 _WINDOW: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
-# Set by the gate for each request. What has no gate (the instance metadata service) gets the default.
+# Set by the gate for each request. A request without a gate (to the instance metadata service) gets the default.
 largest_answer: ContextVar[int] = ContextVar("largest_answer", default=LARGEST)
 
 _JSON: Final = re.compile(r"(?:application|text)/(?:[0-9a-z+.-]{1,80}\+)?json", re.ASCII)

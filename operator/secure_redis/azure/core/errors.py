@@ -111,8 +111,8 @@ def _maybe_done(error: BaseException, source: Source) -> bool:
 
 
 def _unclear(status: int) -> bool:
-    # 429 and the other refusals come before anything is done. 5xx do not: a gateway answers 504 while the service
-    # behind it goes on (azure-docs #62448 for this service), and a page of a proxy proves nothing, whatever its status.
+    # 429 and the other refusals come before anything is done. Answers of 5xx do not. A gateway answers 504 while the
+    # service behind it goes on (azure-docs #62448 for this service). A proxy's page proves nothing, with any status.
     return not 400 <= status < 500 or status in _UNCLEAR_STATUS
 
 
@@ -336,7 +336,7 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
 
 
 def _vault_right(message: str, inner: str) -> str:
-    """Describe which right is missing, as far as the vault reports it, and what to do."""
+    """Describe which permission is missing, as far as the vault reports it, and what to do."""
     policy, action = _POLICY_RIGHT.search(message), _DATA_ACTION.search(message)
     right = policy.group(1).lower() if policy is not None else action.group(1) if action is not None else ""
     reads = right.lower().rpartition("secrets")[2].strip(" /") in ("", "get", "list", *_READ_ACTIONS)

@@ -1,6 +1,6 @@
 """Call Resource Manager without an SDK for each provider: one pipeline per identity and subscription.
 
-Microsoft.Authorization, Microsoft.KeyVault and the small children of a cache are a handful of GETs; each of their SDKs
+Microsoft.Authorization, Microsoft.KeyVault and the small children of a cache are a handful of GETs. Each of their SDKs
 would be one more package, and one more client (33 KiB, measured) for every identity. Writes of raw JSON keep the fields
 that an SDK's models do not know.
 """

@@ -61,8 +61,8 @@ class AnswerLost(aiohttp.ClientConnectionError):
 async def _write_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Send a write once.
 
-    Aiohttp sends PUT and DELETE again when a connection breaks (RFC 9112 section 9.3.1 allows it; measured; there is
-    no switch: aio-libs/aiohttp#10790). A second PUT is a second version of a secret, so writes get another error.
+    Aiohttp sends PUT and DELETE again when a connection breaks (measured; RFC 9112 section 9.3.1 allows it). There is
+    no switch (aio-libs/aiohttp#10790). A second PUT is a second version of a secret, so writes get another error.
     """
     try:
         return await send(request)

@@ -1,8 +1,8 @@
 """Read the governance of a cache in the management plane: small lists, each with a permission of its own.
 
-Reads count against Resource Manager's limit of a service principal in a subscription: since 2024 a bucket of 250, which
-25 a second refill, per region (and 15 times that for all principals together; free and trial subscriptions may get
-less). Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling, section
+Reads count against Resource Manager's limit of a service principal in a subscription. Since 2024 it is a bucket of 250
+per region, which 25 a second refill (15 times that for all principals together). Free and trial subscriptions may get
+less. Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling, section
 "Regional throttling and token bucket algorithm". How much of it is used: `reconciler.observe.governance`.
 """
 

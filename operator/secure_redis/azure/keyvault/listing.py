@@ -23,7 +23,7 @@ Walk = Callable[[Collection[str]], Awaitable[Items | Failure | None]]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a walk showed. `at`: when it began, in monotonic seconds."""
+    """The items that a walk showed. `at`: when it began, in monotonic seconds."""
 
     at: float
     items: Items

@@ -144,8 +144,8 @@ class Vaults:
 
         Needs the data action `Microsoft.KeyVault/vaults/secrets/update/action` ("Updates the specified attributes
         associated with the given secret": Microsoft's list of permissions for Microsoft.KeyVault), which the role Key
-        Vault Secrets Officer holds; in a vault with access policies the permission `set`. What the request leaves out
-        is left unchanged (Key Vault REST, Update Secret), and the SDK sends nothing but the tags.
+        Vault Secrets Officer holds; in a vault with access policies the permission `set`. Key Vault does not
+        change what the request leaves out (Key Vault REST, Update Secret), and the SDK sends nothing but the tags.
 
         Raises:
             ValueError: no version is named; the vault would take the newest one, whichever that is by then.

@@ -27,8 +27,8 @@ class VaultCalls:
         """Make one call to the vault. A challenge that leads to a refusal is not used again.
 
         The SDK remembers a vault's challenge, with its tenant, for the whole process. It asks the vault again only
-        after a request that was sent. A refusal of our own sends none, so the vault could change its tenant and stay
-        refused until a restart. The SDK has no public way to forget a challenge.
+        after a request that was sent. The operator's own refusal sends none, so the vault could change its tenant and
+        stay refused until a restart. The SDK has no public way to forget a challenge.
         """
         outcome = await self._calls(identity, call)
         if isinstance(outcome, Denied) and outcome.by in {Guard.TENANT, Guard.CLOUD}:

@@ -31,7 +31,7 @@ _MOST_PAGES: Final = 20
 
 @dataclass(slots=True)
 class SecretState:
-    """What is kept of one secret under one identity."""
+    """The data kept of one secret under one identity."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None  # when the last check that answered began

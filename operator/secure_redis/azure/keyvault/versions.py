@@ -38,7 +38,7 @@ class Version:
 def page(body: object) -> tuple[list[Version], str | None]:
     """Read a page of a secret's versions, and the URL of the next one.
 
-    It reads the JSON and not the SDK's models, which cost as much again as the request: this is the one request that
+    It reads the JSON and not the SDK's models, which cost as much again as the request. This is the one request that
     is made for every secret at every interval.
 
     Raises:

@@ -104,7 +104,7 @@ class ManagedCaches:
     async def list_keys(self, identity: Identity, cache: CacheID) -> ListedKeys | Unknown:
         """Read both keys. Call it only where access keys are on.
 
-        What Azure answers for others is not established. A refusal of the request itself counts as keys that are off,
+        Azure's answer for others is not established. A refusal of the request itself counts as keys that are off,
         and so does an answer without keys (docs/internals/assumptions.md).
         Needs `Microsoft.Cache/redisEnterprise/databases/listKeys/action`.
         """
@@ -192,7 +192,7 @@ class ManagedCaches:
         return await self._write(identity, cache, "PUT", "/databases/default", body, version=version)
 
     async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | WriteFailure:
-        """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
+        """POST regenerateKey for one key, sent once: no answer has it executed a second time.
 
         None: Azure reports that it is done (200), or that it goes on (202, then `operation` follows it). The answer is
         dropped unread: its final document has no keys, or has them and is not needed.

@@ -1,4 +1,4 @@
-"""Convert the answers about Microsoft.Cache/redisEnterprise to facts. What an answer does not contain stays None."""
+"""Convert the answers about Microsoft.Cache/redisEnterprise to facts. Absent values stay None."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -77,8 +77,8 @@ def cluster_facts(body: object, api_version: str | None = None) -> ManagedRedis:
 def is_whole(item: Mapping[str, Any]) -> bool:
     """Whether a list's item contains as much of a cluster as a GET.
 
-    A GET always has the private endpoint connections, an empty list where there are none (recorded traffic); the API's
-    example of a list has no such field, and an item without it must not be taken for a cluster without endpoints.
+    A GET always has the private endpoint connections, an empty list where there are none (recorded traffic). The API's
+    example of a list has no such field. An item without it must not be taken for a cluster without endpoints.
     """
     return isinstance(mapping(item.get("properties")).get("privateEndpointConnections"), list)
 

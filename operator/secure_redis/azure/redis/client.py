@@ -223,13 +223,13 @@ class Caches:
         return None if isinstance(outcome, NotFound) else _or_write_failure(outcome)
 
     async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | WriteFailure:
-        """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
+        """POST regenerateKey for one key, sent once: no answer has it executed a second time.
 
         None: Azure reports that it is done (200), or that it goes on (202, then `operation` follows it). The answer
         holds both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
 
-        Uses its own request and not the SDK's method, which parses the keys and takes a 202 for an error. 401
-        with a claims challenge is answered by the same request with a new token: the first one was turned away.
+        Uses its own request and not the SDK's method, which parses the keys and takes a 202 for an error. After
+        a 401 with a claims challenge, the same request is sent with a new token: Azure refused the first one.
         """
         client = self._client(identity, cache)
         url = self._url(cache, "/regenerateKey")

@@ -25,7 +25,7 @@ from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 def cache_facts(body: object) -> Redis:
     """Convert the JSON of a GET or of a list's item to a cache; what it does not contain stays None.
 
-    It reads the JSON and not the SDK's model: a list of 1,000 costs 0.02 s instead of 0.2 s of processor time
+    It reads the JSON and not the SDK's model. A list of 1,000 then costs 0.02 s instead of 0.2 s of processor time
     (measured), and every namespace's identity reads its own.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Convert the answers about storage accounts to facts. What an answer does not contain stays None."""
+"""Convert the answers about storage accounts to facts. Absent values stay None."""
 
 from collections.abc import Mapping
 from typing import Any

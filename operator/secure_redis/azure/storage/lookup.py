@@ -28,7 +28,7 @@ async def find_account(
 
     `scopes`: where it may be searched, ids of groups, of the subscription or of the account itself, which then needs
     no search; None: in the whole subscription. Names of accounts are unique in a cloud. The list by which it is found
-    shows what the identity may read, so that an account elsewhere, one that was deleted and one that may not be read
+    shows only what the identity may read. So an account elsewhere, one that was deleted and one that may not be read
     do not differ.
     """
     name, subscription = name.lower(), subscription.lower()

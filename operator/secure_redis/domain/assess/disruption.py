@@ -116,7 +116,7 @@ def _setting(_declared: str, _observed: str, cache: Cache) -> Effect:
 
 
 def _memory_reserved(declared: str, observed: str, cache: Cache) -> Effect:
-    # What is reserved is no longer there for data: Redis removes keys, or refuses writes.
+    # Reserved memory is no longer there for data: Redis removes keys, or refuses writes.
     known = declared.isdigit() and observed.isdigit()
     lower = known and int(declared) < int(observed)
     return _setting(declared, observed, cache) if lower else Effect.LOSES_DATA

@@ -1,9 +1,9 @@
 """Which access key may be published or must be stored (docs/keys.md#how-a-value-is-proven). Pure.
 
-The stages, in this order: may a key be used at all, must one be stored first, is the vault's version usable, is its
-value proven to be a live key of this cache. Without proof, the operator would publish the content of any vault secret
-that an identity can read and that a resource names. No older version is used instead: what is disabled was disabled on
-purpose.
+The stages, in this order: may a key be used at all, must one be stored first, is the vault's version usable. The last
+stage: is its value proven to be a live key of this cache. Without proof, the operator would publish the content of any
+vault secret that an identity can read and that a resource names. No older version is used instead: a disabled version
+was disabled on purpose.
 """
 
 from collections.abc import Callable
@@ -217,7 +217,7 @@ def usable_value(vault: VaultSecretFacts, now: datetime) -> SecretStr | Explanat
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What can prove that a vault's value is a live key of the cache."""
+    """The facts that can prove that a vault's value is a live key of the cache."""
 
     resource: SecureRedisCache
     identity: Identity

@@ -73,7 +73,7 @@ def owner(cluster: ManagedRedis, cluster_uid: str, resource_uid: str) -> ownersh
 
 
 def differences(cluster: ManagedRedis, resource: SecureRedisCache, _: Observation) -> tuple[Drift, ...]:
-    """Compare the spec with the cluster and its database. What a cluster without database lacks is no difference."""
+    """Compare the spec with the cluster and its database. The settings of a missing database are no difference."""
     found = [*minimum_tls(resource, cluster), *_public_access(resource, cluster), *_encryption(resource, cluster)]
     database = cluster.known_database
     if database is not None:
@@ -117,7 +117,7 @@ def windows(declared: ManagedRedisProvision) -> frozenset[tuple[str, int, str]]:
 
 
 def _public_access(resource: SecureRedisCache, cluster: ManagedRedis) -> Iterable[Drift]:
-    """Compare public access. What a cluster of an old interface does not have cannot be set (SDK docstring)."""
+    """Compare public access. A setting that a cluster of an old interface lacks cannot be set (SDK docstring)."""
     unset = cluster.public_network_access is None
     return (replace(one, correctable=not unset) for one in public_access(resource, cluster))
 

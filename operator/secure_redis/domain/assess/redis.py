@@ -149,7 +149,7 @@ def provision_differences(declared: Provision, cache: Redis) -> tuple[Drift, ...
 
 
 def _with_effect(found: Drift, cache: Redis) -> Drift:
-    """Add the effect. What an existing cache cannot have is not corrected, whichever party requests it."""
+    """Add the effect. A value that an existing cache cannot have is not corrected, whichever party requests it."""
     known = effect(found.path, found.declared, found.observed, cache)
     correctable = found.correctable and known is not Effect.NEEDS_REPLACEMENT
     return replace(found, effect=known, correctable=correctable)

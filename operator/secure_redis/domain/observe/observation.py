@@ -64,8 +64,8 @@ class Observation:
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.
     pods: Mapping[tuple[str, str], tuple[PodFacts, ...] | Unknown] = field(default_factory=dict)
-    # Read while a rotation needs them: pods that use the Secret and belong to no workload that carries the injection;
-    # and, before a wave, the budgets over the workloads that are read.
+    # Read while a rotation needs them: pods that use the Secret and belong to no workload that carries the injection.
+    # Read before a wave: the budgets over the workloads that are read.
     consumers: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
     # Read before a Secret is deleted: who in the namespace uses it. Empty where there are no permissions on workloads.

@@ -29,5 +29,5 @@ class SecretFacts:
     # Names that the operator wrote and whose field manager it still is.
     own_labels: frozenset[str] = frozenset()
     own_annotations: frozenset[str] = frozenset()
-    # What others wrote and own alone, such as `data.host`, `labels[team]`, with the name of their field manager.
+    # Fields that others wrote and own alone, such as `data.host`, `labels[team]`, with the name of their field manager.
     written_by: Mapping[str, str] = field(default_factory=dict)

@@ -106,7 +106,7 @@ class BlobServiceFacts:
 
     @property
     def keeping(self) -> tuple[str, ...]:
-        """What keeps overwritten data, by name."""
+        """The settings that keep overwritten data, by name."""
         settings = (
             ("soft delete", self.soft_delete),
             ("blob versions", self.versioning),

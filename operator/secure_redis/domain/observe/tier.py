@@ -87,7 +87,7 @@ def scaling(current: Size, declared: Size) -> Scaling:
         return Scaling.SAME
     if then < now or then - now > 1 or (declared.capacity == 0 and current.capacity > 0):
         return Scaling.REFUSED
-    # Basic has one node, which is lost while it moves. What does not fit into a smaller size is evicted.
+    # Basic has one node, which is lost while it moves. Data that does not fit into a smaller size is evicted.
     if now == TIERS.index(BASIC):
         return Scaling.LOSES_DATA
     before, after = current.memory_mb, declared.memory_mb

@@ -141,8 +141,8 @@ class _OnWorkload:
 
     `apply`: body of a server-side apply without force: the template's annotation and the volume. `strategic`: body of
     a strategic merge patch: env and mounts of containers by name. An empty body: that write is not needed.
-    `rehearsal`: strategic merge body of the result of both (a mount is invalid without its volume, so neither can be
-    tried alone): send it as a server dry-run before the first write. `strategic_first`: mounts go before the volume.
+    `rehearsal`: strategic merge body of the result of both. Send it as a server dry-run before the first write: a
+    mount is invalid without its volume, so neither can be tried alone. `strategic_first`: mounts go before the volume.
     The two patches carry no resourceVersion: after the first write it is the one which that write answered.
     Each write is idempotent; after a crash between them the next pass plans the other one.
     """
@@ -222,7 +222,7 @@ class UpdateCache(_OnCache):
 
     @property
     def audited_fields(self) -> tuple[str, ...]:
-        """What differs."""
+        """The names of the differing fields."""
         return self.fields
 
 

@@ -36,7 +36,7 @@ class Member:
 def beyond(members: Iterable[Member], limits: NamespaceLimits) -> dict[str, str]:
     """Find the resources of one namespace that are not served, each with a message. The oldest are served.
 
-    Of equally old ones the name decides. What is beyond one limit does not count towards the other.
+    Of equally old ones the name decides. A resource beyond one limit does not count towards the other.
     """
     messages: dict[str, str] = {}
     served, identities = 0, set[str]()

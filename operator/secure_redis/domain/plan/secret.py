@@ -137,7 +137,7 @@ def published_version(resource: SecureRedisCache, observed: Observation, assesse
         return None
     if required is None:
         return secret.annotations.get(names.SECRET_VERSION)
-    # That a request was answered is recorded later, and changes nothing for a consumer.
+    # The operator records later that a request was answered: this changes nothing for a consumer.
     differing = set(differs(secret, required)) - {f"annotations[{names.SECRET_ROTATION}]"}
     return None if differing else required.annotations.get(names.SECRET_VERSION)
 

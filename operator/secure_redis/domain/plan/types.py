@@ -18,7 +18,7 @@ COMPLETE = "CompleteCache"  # created; its network is not yet as declared
 PERSIST = "PersistCache"  # created, its network was as declared; persistence is not set yet
 DELETE = "DeleteCache"
 
-# What no retry resolves is tried again this late, in case it was resolved from outside.
+# A problem that no retry resolves is tried again this late, in case it was resolved from outside.
 PERMANENT_RETRY_SECONDS = 3600.0
 # A time in the status that is further ahead was not written by an operator, and delays nothing.
 CLOCK_SKEW_SECONDS = 300.0

@@ -1,11 +1,11 @@
 """When a change may begin: maintenance windows, given as cron schedules in time zones.
 
-Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. (croniter was given
-up and taken over since; the others are hardly kept.) Only its parsing and its calendar are used: with time zones it
-answers with a past time within a repeated hour, and loses half an hour where clocks change by 30 minutes
-(measured with 2.8: Europe/Berlin, Australia/Lord_Howe). So wall-clock times become moments here, by the rules of
-Debian's cron(8): a schedule of fixed times opens once, at the first of a repeated time and at the end of a skipped
-one; one whose minute or hour begins with `*` opens whenever the clock shows it.
+Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. The package
+croniter was given up and taken over since. The others are hardly kept. Only the parsing and the calendar of cronsim
+are used. With time zones it answers with a past time within a repeated hour, and loses half an hour where clocks
+change by 30 minutes (measured with 2.8: Europe/Berlin, Australia/Lord_Howe). So wall-clock times become moments here,
+by the rules of Debian's cron(8). A schedule of fixed times opens once, at the first of a repeated time and at the end
+of a skipped one. A schedule whose minute or hour begins with `*` opens whenever the clock shows it.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ from secure_redis.domain.observe.observation import Observation
 
 
 def cache_status(observed: Observation, ownership: Ownership | None, before: CacheStatus | None) -> CacheStatus | None:
-    """Report what was read; while nothing could be read, what was reported `before` stays."""
+    """Report what was read; `before` stays while nothing could be read."""
     cache = observed.cache
     if not isinstance(cache, Cache):
         return before

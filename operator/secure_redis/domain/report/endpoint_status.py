@@ -131,7 +131,7 @@ def _facts(before: EndpointStatus, endpoint: Endpoint) -> EndpointFacts:
 
 
 def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointStatus | None:
-    """`status.endpoint`: what is there stays until the cache and its endpoint can be judged again."""
+    """`status.endpoint`: its values stay until the cache and its endpoint can be judged again."""
     if isinstance(observed.endpoint, EndpointFacts):
         return to_status(observed.endpoint)
     waits = isinstance(observed.endpoint, Unknown) and observed.endpoint.reason is Reason.PENDING

@@ -40,7 +40,7 @@ _SILENT = frozenset({ConditionType.RECONCILING})
 
 
 def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
-    """Find the transitions. What a first pass finds to be good has none: the conditions show it."""
+    """Find the transitions. A good result of a first pass has none: the conditions show it."""
     ready = now.condition(ConditionType.READY)
     for condition in now.conditions:
         kind = ConditionType(condition.type)

@@ -1,6 +1,6 @@
 """Decide until when a result is good, and report results that are no longer known. Pure.
 
-A condition reports what a pass observed. Passes come at least once an interval, so a result of which no pass has been
+A condition reports what a pass observed. Passes come at least once an interval. So a result of which no pass has been
 made for several intervals is Unknown, whatever the reason: a pass that fails or hangs, an outage, or no free place.
 """
 
@@ -36,7 +36,7 @@ def good_for(interval_seconds: float) -> float:
 
 
 def is_over(since: str, now: datetime, interval_seconds: float) -> bool:
-    """Whether a result that was last observed at `since` (RFC 3339) is not good any more. What is no time is over."""
+    """Whether a result last observed at `since` (RFC 3339) is not good any more. True if `since` is no valid time."""
     try:
         return now - datetime.fromisoformat(since) > timedelta(seconds=good_for(interval_seconds))
     except (ValueError, TypeError):  # written by hand
@@ -55,7 +55,7 @@ def unserved(resource: Envelope, now: datetime, message: str) -> Status:
 
 
 def expired(resource: Envelope, now: datetime) -> Status:
-    """Compose the status of a resource that no pass observed for too long. What was good is Unknown, the rest stays."""
+    """Compose the status of a resource that no pass observed for too long. Good results are Unknown, the rest stays."""
     good = [ConditionType(one.type) for one in resource.status.conditions if _is_good(one)]
     message = "the operator has not observed this resource for several intervals"
     return _unknown(resource, now, good, Reason.NOT_OBSERVED, message)

@@ -10,7 +10,7 @@ from secure_redis.domain.report.conditions.condition_state import FALSE
 
 
 def status(resource: SecureRedisCache, message: str, now: datetime) -> Status:
-    """Compose the status of a resource beyond its namespace's limits: not Ready; what was known before stays."""
+    """Compose the status of a resource beyond its namespace's limits: not Ready; values that were known before stay."""
     before = resource.status
     kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.RECONCILING}]
     limited = Condition(type=ConditionType.READY, status=FALSE, reason=Reason.LIMIT_REACHED, message=message)

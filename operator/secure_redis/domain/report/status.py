@@ -63,7 +63,7 @@ def _without_counts(status: Status) -> Status:
 
 
 def unreadable(resource: Unreadable, now: datetime, waits_for: Explanation | None = None) -> Status:
-    """Compose the status of a resource whose spec could not be read. What is known stays.
+    """Compose the status of a resource whose spec could not be read. Known values stay.
 
     `waits_for`: why its deletion does not go on.
     """
@@ -103,7 +103,7 @@ def compose_status(
     ]
     credentials = states.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
-    # Without `authentication` no Secret is maintained: what was published stays, and is not reported.
+    # Without `authentication` no Secret is maintained: a published one stays, and is not reported.
     declared = resource.spec.authentication is not None
     facts = observed.cache if isinstance(observed.cache, Cache) else None
     return Status(

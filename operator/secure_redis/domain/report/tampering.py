@@ -1,8 +1,8 @@
 """Report that others changed what the operator publishes or injects, after it was corrected. Pure.
 
-What is published changes for many good reasons: a new key, an edit of the spec, an upgrade. It is tampering only if the
-same content was in place after an earlier pass of this process, or if another field manager owns an entry alone. Names
-of entries and field managers are reported, never values.
+The published content changes for many good reasons: a new key, an edit of the spec, an upgrade. It is tampering only
+if the same content was in place after an earlier pass of this process, or if another field manager owns an entry alone.
+Names of entries and field managers are reported, never values.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class InPlace:
-    """What was in place at the end of a pass.
+    """The content in place at the end of a pass.
 
     `secret`: as published. `workloads`: per kind, name and uid of an injected one, the names of its containers.
     `generation` and `version`: of the resource and of the key that the workloads were injected for.

@@ -1,8 +1,8 @@
 """Find, inject and release workloads, safely with GitOps: only fields that the resource owns are sent.
 
 Measurements: docs/internals/kubernetes-facts.md#injection-under-gitops.
-Server-side apply without force carries the template's annotation and the volume, a strategic merge patch the
-containers' env and mounts: applied, those would fail the sync of a manifest that renames a container.
+Server-side apply without force carries the template's annotation and the volume. A strategic merge patch carries the
+containers' env and mounts: an apply of those would fail the sync of a manifest that renames a container.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Reads what governs a cache (locks, diagnostics, roles, …), seldom and spread: no resource waits for it to be Ready.
 
-What one identity read of one cache serves every resource of the two. That includes a refusal: a missing right costs one
-request per age and not one per pass.
+One identity's read of one cache serves every resource of the two. That includes a refusal: a missing permission costs
+one request per age and not one per pass.
 """
 
 import asyncio
@@ -163,7 +163,7 @@ class GovernanceReader:
         return changed(observed, **known)
 
     def forget(self, key: Key) -> None:
-        """Forget a resource that is gone. What was read of its cache may serve others and expires by itself."""
+        """Forget a resource that is gone. The answers about its cache may serve others and expire by themselves."""
         self._refreshed.pop(key, None)
 
     def ages(self) -> Mapping[str, tuple[int, float]]:
@@ -216,7 +216,7 @@ class GovernanceReader:
         place.answers[kind] = _Answer(_shared(value), at, at + self._keep(value, cache, kind))
 
     def _keep(self, value: Any, cache: CacheID, kind: str) -> float:
-        """Return the seconds until it is read again. What a missing right hides is as lasting as an answer."""
+        """Return the seconds until it is read again. A refusal for a missing permission lasts as long as an answer."""
         age = self._ages.max_age * (0.75 + 0.25 * _share(cache, kind))  # so that what came together does not again
         if not isinstance(value, Unknown) or value.permanent or value.permission is not None:
             return age
@@ -240,7 +240,7 @@ def _is_due(place: _Place, kind: str, now: float, fresh: bool) -> bool:
     answer = place.answers.get(kind)
     if answer is None or now >= answer.until:
         return True
-    # What happened stays in the log, and what is new appears minutes late: a refresh only uses a new right.
+    # Changes stay in the log, and new ones appear minutes late: a refresh reads it only to use a new permission.
     return fresh and (kind != _LOG or isinstance(answer.value, Unknown))
 
 

@@ -125,7 +125,7 @@ def is_new(resource: SecureRedisCache) -> bool:
 
 
 def with_references(resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
-    """Add whether an ownerReference can be left on a Secret. What was read stays true: the operator sets none."""
+    """Add whether an ownerReference can be left on a Secret. An earlier result stays true: the operator sets none."""
     if finalizer.secrets_known(resource, observed) and observed.secrets_listed:
         pass_state.unreferenced = None if unreferenced(resource, observed) else resource.uid
     return replace(observed, unreferenced=pass_state.unreferenced == resource.uid)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Child(Generic[T]):
-    """What `identity` read beside the cache at the monotonic time `at`."""
+    """The items that `identity` read beside the cache at the monotonic time `at`."""
 
     identity: Identity
     items: tuple[T, ...]

@@ -29,7 +29,7 @@ class ManagedRedisControl:
         return dict(self._command("managed-keys", {"cluster": cluster}))
 
     def regenerate(self, cluster: str, slot: str) -> str:
-        """Regenerate a key at once. Returns the new one."""
+        """Regenerate a key immediately. Returns the new one."""
         return str(self._command("managed-regenerate", {"cluster": cluster, "slot": slot}))
 
     def update(
@@ -45,7 +45,7 @@ class ManagedRedisControl:
         private_endpoints: Iterable[PrivateEndpoint] | None = None,
         diagnostics: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Change a cluster or its database at once and unchecked, in wire names. `absent` drops names."""
+        """Change a cluster or its database immediately and unchecked, in wire names. `absent` drops names."""
         endpoints = None if private_endpoints is None else [one.model_dump() for one in private_endpoints]
         body = {
             "cluster": cluster,

@@ -34,7 +34,7 @@ class RedisControl:
         location: str | None = None,
         busy: bool | None = None,
     ) -> None:
-        """Change a cache at once and unchecked, in wire names, `provisioningState` included. `absent` drops names."""
+        """Change a cache immediately and unchecked, in wire names, also `provisioningState`. `absent` drops names."""
         rules = None if firewall_rules is None else [rule.model_dump() for rule in firewall_rules]
         body = {"cache": cache, "properties": dict(properties or {}), "tags": tags, "firewall_rules": rules}
         self._command("cache-update", {**body, "absent": list(absent), "location": location, "busy": busy})
@@ -44,7 +44,7 @@ class RedisControl:
         return str(self._command("cache-regenerate", {"cache": cache, "slot": slot}))
 
     def delete(self, cache: str) -> None:
-        """Delete a cache at once."""
+        """Delete a cache immediately."""
         self._command("cache-remove", {"cache": cache})
 
     def listener_fault(self, cache: str, fault: str | None) -> None:

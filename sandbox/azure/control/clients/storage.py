@@ -29,7 +29,7 @@ class StorageControl:
         sku: Mapping[str, Any] | None = None,
         location: str | None = None,
     ) -> None:
-        """Change an account at once and unchecked, in wire names. `absent` leaves names out of answers."""
+        """Change an account immediately and unchecked, in wire names. `absent` leaves names out of answers."""
         body = {
             "account": account,
             "properties": dict(properties or {}),

@@ -71,7 +71,7 @@ async def _set_private_endpoint(world: World, cache: CacheState, endpoint: seeds
 
 
 async def _update(world: World, cache: CacheState, body: Json) -> None:
-    """Change a cache as another user does: at once, unchecked, in wire names."""
+    """Change a cache as another user does: immediately, unchecked, in wire names."""
     if any(value for name, value in body.items() if name not in {"cache", "firewall_rules"}):
         world.log.by_others.append((world.timeline.now(), cache.scope, "write"))
     for name, value in body.get("properties", {}).items():

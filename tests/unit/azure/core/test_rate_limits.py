@@ -21,7 +21,7 @@ RATE = Rate(burst=3, per_second=1000, patience=0.002)
 async def test_a_burst_is_allowed_and_further_requests_are_refused_with_a_time() -> None:
     clock = Clock()
     budgets = RateLimits(clock)
-    for _ in range(5):  # three at once, two within the patience
+    for _ in range(5):  # three immediately, two within the patience
         await budgets.turn("vault", RATE)
     with pytest.raises(Refused) as refused:
         await budgets.turn("vault", RATE)

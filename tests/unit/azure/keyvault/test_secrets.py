@@ -324,7 +324,7 @@ async def test_store(world: World) -> None:
     assert body["attributes"]["exp"] == int(expires.timestamp())
     listed(world, item(world, OLD, NOW - 9), item(world, NEW, NOW))
     readable(world, NEW)
-    facts = await look(world)  # at once, not when the last check is too old
+    facts = await look(world)  # immediately, not when the last check is too old
     assert isinstance(facts, VaultSecretFacts)
     assert facts.version == NEW
 

@@ -1,4 +1,4 @@
-"""What the client of Managed Redis sends, word for word, and what it takes for a success."""
+"""The exact requests of the client of Managed Redis, and the answers that it takes for a success."""
 
 import json
 import logging

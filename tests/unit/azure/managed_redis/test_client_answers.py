@@ -1,4 +1,4 @@
-"""What the client of Managed Redis makes of the answers to its reads: keys that are off, and any other answer."""
+"""How the client of Managed Redis converts the answers to its reads: keys that are off, and any other answer."""
 
 import json
 import logging

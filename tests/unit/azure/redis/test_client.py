@@ -352,7 +352,7 @@ REGENERATE = f"{PATH}/regenerateKey"
     [
         says({"primaryKey": KEY_ONE, "secondaryKey": KEY_TWO}),
         says({}),
-        # Whatever the body holds: it is not read.
+        # The body is not read, even if it is malformed.
         lambda _: _raw(b'{"primaryKey": "canary'),
     ],
 )

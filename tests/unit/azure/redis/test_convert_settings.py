@@ -1,4 +1,4 @@
-"""What the cache's redisConfiguration says of persistence and memory; connection strings stop at the wall."""
+"""The cache's redisConfiguration on persistence and memory; connection strings stop at the wall."""
 
 from typing import Any
 
@@ -69,12 +69,12 @@ RDB, AOF_0, AOF_1 = (
 @pytest.mark.parametrize(
     ("settings", "account"),
     [
-        # What the other kind once named is not where the data goes.
+        # The data does not go to the account that the other kind once named.
         ({"aof-backup-enabled": "true", RDB: "AccountName=old", AOF_0: "AccountName=new"}, "new"),
         ({"rdb-backup-enabled": "true", RDB: "AccountName=new", AOF_0: "AccountName=old"}, "new"),
         ({"aof-backup-enabled": "true", RDB: "AccountName=old"}, None),
         ({"rdb-backup-enabled": "false", RDB: "AccountName=old"}, "old"),
-        # Two places at once, or one that is not understood, cannot be followed.
+        # Two places at the same time, or one that is not understood, cannot be followed.
         ({"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "AccountName=one"}, "one"),
         ({"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "AccountName=two"}, None),
         ({"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "something"}, None),

@@ -34,7 +34,7 @@ def app(*keys: str, source: str = "orders", rolled: bool = True) -> WorkloadFact
 
 
 def observed(before: SecureRedisCache, workloads: Any, **changes: Any) -> Observation:
-    """What is observed after the Secret was published for `before`, perhaps with another layout."""
+    """Return the observation after the Secret was published for `before`, perhaps with another layout."""
     secret = published(built(before), **changes)
     return observation(secret=secret, workloads=workloads)
 

@@ -31,7 +31,7 @@ def test_what_may_connect_without_tls_is_refused_and_not_published(template: str
 
 
 SEPARATORS = re.compile(r"([?&,;/@:=#% \[\]])")
-# What a changed form can contain: the pieces of the forms that are accepted, and of those that are not.
+# The pieces of a changed form: those of the forms that are accepted, and of those that are not.
 PIECES = sorted({piece for one in (*GOOD, *BAD) for piece in SEPARATORS.split(one)})
 # A name and a number are free, and so is what happens where the first connection fails.
 FREE = re.compile(

@@ -248,7 +248,7 @@ def test_changes_of_different_fields_are_reported_by_their_own_paths(data: st.Da
     assert {entry.path for entry in world.drift()} == chosen
 
 
-# What the service adds or changes by itself.
+# Fields that the service adds or changes by itself.
 UNDECLARED: list[tuple[tuple[str, ...], Any]] = [
     (("properties", "provisioningState"), "Scaling"),
     (("properties", "hostName"), "elsewhere.redis.cache.windows.net"),

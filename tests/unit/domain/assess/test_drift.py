@@ -192,7 +192,7 @@ def test_the_list_is_bounded_and_its_last_entry_counts_the_omitted_ones(count: i
     found = drift(declared, cache(plaintext_open=bad), NOT_READ)
     total = count + bad
     assert len(found) == min(total, MOST_ENTRIES)
-    # What endangers most is first, so that it is never among those that are only counted.
+    # The most dangerous difference is first, so that it is never among those that are only counted.
     assert [entry.path for entry in found[:1]] == (["transport.nonTLSPort"] if bad else [e.path for e in found[:1]])
     if total > MOST_ENTRIES:
         assert found[-1].observed == f"{total - MOST_ENTRIES + 1} more differences"

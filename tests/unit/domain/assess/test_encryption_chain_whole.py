@@ -34,7 +34,7 @@ URL = "https://shop.vault.azure.net/keys/disk"
 DECLARED = spec(encryption={"keySource": "CustomerManaged", "keyURL": URL, "infrastructureEncryption": "Required"})
 STRING = {**spec(), "storage": {**spec()["storage"], "authentication": "ConnectionString"}}
 
-# What of each part may change, and what may be missing, without the data being any less safe.
+# The fields of each part that may change or be missing without the data being any less safe.
 CHANGES: dict[type, set[str]] = {
     PersistenceFacts: {"aof", "rdb_frequency_minutes", "authentication", "subscription"},
     StorageFacts: {
@@ -148,7 +148,7 @@ def test_the_whole_chain() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
 def test_every_single_mutation(kind: type, name: str) -> None:
-    """What is changed breaks or hides the chain, or is named above as harmless: a new field has to be thought about."""
+    """A change breaks or hides the chain, or is named above as harmless: a new field needs a decision."""
     part = parts(whole())[kind]
     value = other(name, getattr(part, name))
     if (kind, name) == (StorageFacts, "account_id"):
@@ -200,7 +200,7 @@ def test_an_unreadable_cache_reports_no_value() -> None:
 
 @given(st.data())
 def test_nothing_unknown_is_ever_safe(data: st.DataObject) -> None:
-    """Whatever else is as it is: with one part unread, or one link worse, the chain is not whole."""
+    """With one part unread, or one link worse, the chain is not whole, even if all else is good."""
     observed = whole()
     for kind, name in data.draw(st.lists(st.sampled_from(FIELDS), max_size=4, unique=True)):
         if kind is PersistenceFacts or name == "account_id":

@@ -235,7 +235,7 @@ def test_every_rule_of_the_other_service_does_not_apply() -> None:
 
 
 def needing_only(service: str) -> list[Rule]:
-    """The rules whose rights name this type of cache and not the other one."""
+    """Return the rules whose permissions name this type of cache and not the other one."""
     both = ("redis", "redisEnterprise")
     named = {rule.id: {one for one in both for need in rule.needs if f".Cache/{one}/" in need} for rule in RULES}
     return [rule for rule in RULES if named[rule.id] == {service}]

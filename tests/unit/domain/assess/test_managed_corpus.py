@@ -176,7 +176,7 @@ def test_the_changes_reach_every_field_that_is_compared() -> None:
     assert reached == set(COMPARED)
 
 
-# What the service adds or changes by itself.
+# Fields that the service adds or changes by itself.
 UNDECLARED = [
     at("cluster", "properties", "hostName", value="elsewhere.westeurope.redis.azure.net"),
     at("cluster", "properties", "redundancyMode", value="LR"),

@@ -155,7 +155,7 @@ BOTH = cache(identity_type="SystemAssigned, UserAssigned", user_assigned_ids=(ID
 @example(world=VNET, rules=())
 @example(world=BOTH, rules=())
 def test_every_difference_can_be_removed(world: Redis, rules: tuple[FirewallRuleFacts, ...]) -> None:
-    """By declaring what is observed. What the schema never declares because it is unsafe can be corrected instead."""
+    """By declaring what is observed. An unsafe setting, which the schema never declares, can be corrected instead."""
     spec = declaring(world, rules)
     assert_allowed(spec, SCHEMA, "spec")
     left = found_in(parsed(spec), world, rules)
@@ -238,7 +238,7 @@ def test_the_chain_of_encryption_and_its_rules_agree(transport: bool | None, low
             assert link is not None
             verdicts = evaluate(parsed(), seen, CHAIN_RULES).results.values()
             results = {verdict.result for verdict in verdicts}
-            # What breaks the chain, or hides a part of it, no rule passes.
+            # No rule passes if a part of the chain is broken or hidden.
             assert (results == {PASS}) is (link.encrypted is True), link.message
             assert (PASS if link.encrypted else FAIL if link.encrypted is False else UNKNOWN) in results, link.message
 

@@ -136,14 +136,14 @@ def test_an_unknown_names_the_missing_right(rule: str, field: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_what_no_cluster_has_does_not_apply_with_a_reason(rule: Rule) -> None:
-    """Whatever is read of a cluster, such a rule explains why it does not judge it."""
+    """Such a rule explains why it does not judge a cluster, with any facts read of it."""
     found = [rule.check(MANAGED, world) for world in CLUSTERS]
     if all(one.result is NA for one in found) and SWITCHED_BY_SPEC.get(rule.id) is None:
         assert all(one.message for one in found), rule.id
 
 
 def test_a_database_names_its_own_right_to_read_assignments() -> None:
-    """The right on caches of the other service does not help here."""
+    """The permission on caches of the other service does not help here."""
     lacking = Unknown(Reason.AZURE_DENIED, "refused")
     message = verdict("A3", MANAGED, {"cache": managed(), "access_assignments": lacking}).message
     assert "redisEnterprise/databases/accessPolicyAssignments/read" in message

@@ -1,4 +1,4 @@
-"""What a restart does not change: findings on what a new process has not read yet."""
+"""A restart does not change the findings on what a new process has not read yet."""
 
 from typing import Any
 

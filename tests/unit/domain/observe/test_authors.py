@@ -1,4 +1,4 @@
-"""Who the Activity Log names as the writer of a field, and when it names nobody."""
+"""Who the Activity Log names as the writer of a field, and when it names no one."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the caches of both services have in common, where each service reports it in another way."""
+"""The common facts of the caches of both services, where each service reports them in another way."""
 
 from dataclasses import replace
 from typing import Any

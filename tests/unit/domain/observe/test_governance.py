@@ -1,4 +1,4 @@
-"""What a role assignment allows."""
+"""The permissions of a role assignment."""
 
 from secure_redis.domain.observe.governance import (
     LIST_KEYS,

@@ -1,4 +1,4 @@
-"""What brakes do to rotations: beginnings wait, emergencies are not capped, what is under way stays where it is."""
+"""Brakes on rotations: beginnings wait, emergencies are not capped, a rotation under way stays in its phase."""
 
 from typing import Any
 

@@ -89,7 +89,7 @@ WEEKLY = [
     for day in ("Saturday", "Sunday")
 ]
 AUTHENTICATED = {"authentication": AUTHENTICATION}
-# What the spec declares, what differs, and the one request that corrects it without anyone's consent.
+# A declaration of the spec, a cluster that differs, and the one request that corrects it without consent.
 FREE: list[tuple[SecureRedisCache, ManagedRedis, Any]] = [
     (declared(), cluster(minimum_tls_version=None), properties(minimumTlsVersion="1.2")),
     (declared(), cluster(public_network_access="Enabled"), properties(publicNetworkAccess="Disabled")),
@@ -196,7 +196,7 @@ WITH_IDENTITY: dict[str, Any] = {
     "user_assigned_principals": {IDENTITY_ID.upper(): PRINCIPAL},
     "database": PERSISTING,
 }
-# What needs consent by name: the path, and the request that follows.
+# A correction that needs consent by name: the path, and the request that follows.
 GRAVE: list[tuple[SecureRedisCache, ManagedRedis, dict[str, Any], str, Any]] = [
     (
         declared(**AUTHENTICATED),

@@ -213,7 +213,7 @@ def test_no_other_failed_cluster_is_removed(changes: dict[str, Any]) -> None:
 def test_why_the_creation_failed_is_reported_until_the_rest_is_removed(
     ended: OperationFacts, removal: OperationFacts | None
 ) -> None:
-    """The operation of the removal says nothing of it, and after a restart no operation is known."""
+    """The operation of the removal does not report it, and after a restart no operation is known."""
     first = reported(provisioning({"pending": INTENDED}), looked(making(**FAILED), operation=ended)).status
     again = provisioning(first.model_dump(by_alias=True, mode="json", exclude_none=True))
     going = looked(making(provisioning_state="Deleting", resource_state="Deleting"), operation=removal)

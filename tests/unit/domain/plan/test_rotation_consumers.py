@@ -1,4 +1,4 @@
-"""Whoever may still hold a key keeps it alive; and whom an emergency does not wait for."""
+"""A consumer that may still hold a key keeps it alive; and consumers that an emergency does not wait for."""
 
 from collections.abc import Callable
 from dataclasses import replace

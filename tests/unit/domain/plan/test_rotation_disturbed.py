@@ -1,4 +1,4 @@
-"""What others do in each phase of a rotation: the portal, the vault, rights that go away, Azure that cannot be read."""
+"""Disturbances in each phase of a rotation: the portal, the vault, lost permissions, Azure that cannot be read."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -105,7 +105,7 @@ def test_an_emergency_turns_round_when_the_target_is_stored_as_it_was() -> None:
     assert not any(one.consumers for one in made.regenerated)
 
 
-# --- rights lost midway ---------------------------------------------------------------------------------------------
+# --- permissions lost midway ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("phase", ["Intended", "Retiring"])

@@ -55,7 +55,7 @@ SOMEBODY = RotationRequest("please")
 SCHEDULE = RotationRequest(None)
 TAGGED = {"ProviderAddress": CACHE_ID, "CredentialId": "Primary"}
 ROTATED = Rotated("2026-11-01T00:00:00Z", Slot.PRIMARY, digest("please")).tag
-# What a status may claim: it counts for nothing.
+# Claims of a status: they have no effect.
 CLAIMED = {
     "rotation": {
         "phase": "Completed",

@@ -1,4 +1,4 @@
-"""Rollouts that Kubernetes does not finish by itself are reported at once, with what to do."""
+"""Rollouts that Kubernetes does not finish by itself are reported immediately, with what to do."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who made a difference and when: as the Activity Log tells, kept while the difference stays what it was."""
+"""Who made a difference and when: as the Activity Log reports, kept while the difference stays what it was."""
 
 from collections.abc import Mapping
 from dataclasses import replace

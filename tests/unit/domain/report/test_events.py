@@ -31,7 +31,7 @@ def unread(reason: Reason) -> Unknown:
 
 
 def blocked(reason: Reason) -> Observation:
-    """Nothing of Azure can be read for this reason."""
+    """Return an observation in which no part of Azure can be read for this reason."""
     return observation(identity=unread(reason), cache=NOT_READ, vault=NOT_READ)
 
 

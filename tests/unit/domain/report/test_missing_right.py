@@ -1,4 +1,4 @@
-"""A right that is missing on a cache that was never observed is asked for on its resource group."""
+"""A permission that is missing on a cache that was never observed is asked for on its resource group."""
 
 import shlex
 from typing import Any

@@ -27,7 +27,7 @@ CHECKOUT = ("Deployment", "checkout")
 
 
 def kept(res: SecureRedisCache, obs: Observation, before: InPlace = NOTHING_IN_PLACE) -> InPlace:
-    """What is in place after a pass that succeeded."""
+    """Return the objects in place after a pass that succeeded."""
     outcomes = [Done(action) for action in planned(res, obs).actions]
     status = reported(res, obs, outcomes).status
     return in_place(res, before, with_own_writes(res, obs, outcomes), judged(res, obs), status)
@@ -47,7 +47,7 @@ def notes(
 
 
 def changed(**data: str | None) -> SecretFacts:
-    """The published Secret after someone set or removed entries."""
+    """Return the published Secret after a person set or removed entries."""
     found = {**GOOD.data, **{name: SecretBytes(value.encode()) for name, value in data.items() if value is not None}}
     return replace(GOOD, data={name: value for name, value in found.items() if data.get(name, "") is not None})
 

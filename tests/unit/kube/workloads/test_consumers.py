@@ -73,7 +73,7 @@ def test_a_pods_owner_is_found_by_its_controller(body: Document, place: tuple[st
     assert workload_facts.workload_of(body) == place
     if place is not None:
         assert workload_facts.is_pod_of(body, WorkloadFacts(*place, uid="u", resource_version="1"))
-        by_name = place[0] in ("Deployment", "CronJob")  # what stands between is named, and has a uid of its own
+        by_name = place[0] in ("Deployment", "CronJob")  # the object between is named, and has its own uid
         assert workload_facts.is_pod_of(body, WorkloadFacts(*place, uid="v", resource_version="1")) is by_name
         assert not workload_facts.is_pod_of(body, WorkloadFacts(place[0], "x", uid="u", resource_version="1"))
 

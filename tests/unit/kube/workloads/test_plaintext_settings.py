@@ -1,4 +1,4 @@
-"""What of a workload's settings reaches a host without TLS, in the forms that clients know."""
+"""The settings of a workload that reach a host without TLS, in the forms that clients know."""
 
 import time
 

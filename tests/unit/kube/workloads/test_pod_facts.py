@@ -1,4 +1,4 @@
-"""What the API server shows of a pod, as kubelets write it, and what is read from it."""
+"""The API server's body of a pod, as kubelets write it, and the facts that are read from it."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,6 +1,6 @@
 """The entries that the operator can publish, and the formats that group them.
 
-What each client reads: docs/internals/kubernetes-facts.md#redis-clients.
+The entries that each client reads: docs/internals/kubernetes-facts.md#redis-clients.
 """
 
 from collections.abc import Mapping
@@ -55,9 +55,10 @@ FORMATS: Final[Mapping[Format, tuple[str, ...]]] = {
     Format.ADDRESS: ("address",),
 }
 
-# What `connection.keys` and `connection.template` cannot redefine, and what `workloads[].env[].key` can name.
+# The entries that `workloads[].env[].key` can name, and that `connection.keys` and `connection.template` cannot
+# redefine.
 RESERVED: Final = tuple(ENTRIES)
-# What `connection.keys` can repeat.
+# The entries that `connection.keys` can repeat.
 REPEATABLE: Final = tuple(
     name for name in RESERVED if name not in {"type", "provider"} and not name.startswith("spring.")
 )

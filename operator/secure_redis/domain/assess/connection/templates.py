@@ -1,7 +1,7 @@
 """Check and render the text of an entry. Only shapes that are known to connect with TLS are accepted.
 
-A template is one of three shapes, and each is a list of what may occur, not of what may not: clients know more options
-that weaken TLS than any list could name. The schema contains the same expressions (`ACCEPTED`).
+A template is one of three shapes. Each shape lists what may occur, not what may not: clients know more options that
+weaken TLS than any list could name. The schema contains the same expressions (`ACCEPTED`).
 """
 
 import re

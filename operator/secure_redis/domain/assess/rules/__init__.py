@@ -101,8 +101,8 @@ class Compliance:
     def withholding(self) -> tuple[Finding, ...]:
         """Return the findings that withhold a new Secret under `connection.publish: WhenCompliant`, worst first.
 
-        A rule of severity High or above that could not be judged withholds it too: unknown is not safe. That the status
-        reports an earlier Pass does not count.
+        A rule of severity High or above that could not be judged withholds it too: unknown is not safe. An earlier Pass
+        in the status does not count.
         """
         return tuple(
             one

@@ -101,7 +101,7 @@ def _state(cache: Cache) -> Verdict:
 
 
 def _cluster_state(cluster: ManagedRedis) -> Verdict:
-    """Judge both states of the cluster and of its database: what serves can fail while the last write succeeded."""
+    """Judge both states of the cluster and of its database: a serving part can fail while the last write succeeded."""
     verdict = _state(cluster)
     if verdict.result is Result.FAIL:
         return verdict

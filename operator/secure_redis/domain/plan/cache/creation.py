@@ -132,7 +132,7 @@ def is_incomplete(cache: Cache) -> bool:
 
 
 def owes_network(cache: Cache) -> bool:
-    """Whether the network of a cache in creation was never as declared yet. What changes in it later is drift."""
+    """Whether the network of a cache in creation was never as declared yet. A later change in it is drift."""
     return tag(cache.tags, names.CREATION_TAG) == names.CREATION_INCOMPLETE
 
 

@@ -18,7 +18,7 @@
 | anything else (started before, restarted more than once) | may hold an older one | nothing proves otherwise |
 
 Readers are the containers that take the Secret by env, envFrom or a mount: init containers, sidecars, main and
-ephemeral ones. A container that started once counts to the end of the pod, even if it has ended or was restarted: it
+ephemeral ones. A container that started once counts to the end of the pod, even if it has ended or was restarted. It
 can have handed the key to another by a shared volume. An injected pod that does not name the published Secret names a
 former one: every container counts, and no time proves anything. docs/internals/kubernetes-facts.md#pods-and-secrets
 """
@@ -34,13 +34,13 @@ from secure_redis.domain.observe.workloads import PodFacts, Reads
 RELOAD_BOUND: Final = timedelta(seconds=120)
 # A pod that the kubelet accepted this soon after the publication may have got the Secret from a cache that was behind.
 START_MARGIN: Final = timedelta(seconds=10)
-# From the kubelet's read of a Secret for a container to its report that the container started: the runtime has two
+# From the kubelet's read of a Secret for a container to its report that the container started. The runtime has two
 # minutes to create it and two to start it (the kubelet's runtimeRequestTimeout), and the report follows.
 CONTAINER_START: Final = timedelta(minutes=5)
 
 
 class Holding(Enum):
-    """What a pod can hold. The value describes the pods that the retirement of a key waits for."""
+    """The key, if any, that a pod can hold. The value describes the pods that the retirement of a key waits for."""
 
     CURRENT = "hold the current key"
     NOTHING = "hold no key"
@@ -57,7 +57,7 @@ class Holding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is published: the version, when (None: not known), and how long a container may take to start."""
+    """The published version, its time (None: not known), and how long a container may take to start."""
 
     version: str | None
     at: datetime | None

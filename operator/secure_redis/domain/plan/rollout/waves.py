@@ -214,7 +214,7 @@ def consumers_listed(pods: Iterable[PodFacts]) -> StalePods | None:
 def statuses_after(
     resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outcome]
 ) -> tuple[WorkloadStatus, ...]:
-    """Return the statuses after the actions. What was not done is not reported as done."""
+    """Return the statuses after the actions. An action that was not done is not reported as done."""
     results = {
         (outcome.action.kind, outcome.action.name): outcome
         for outcome in outcomes
@@ -275,7 +275,7 @@ class _Wave:
         )
 
     def _turn(self, able: list[WorkloadState]) -> list[WorkloadState]:
-        """Choose the next wave. What the API server refused comes last and in turn, so that it delays no other."""
+        """Choose the next wave. Workloads that the API server refused come last, in turn, so they delay no other."""
         # Moves come first: a changed key is more urgent than a first injection or a release.
         fresh = sorted((one for one in able if not one.refused_before), key=lambda one: not one.moves)
         refused = [one for one in able if one.refused_before]

@@ -42,7 +42,7 @@ LISTED_PODS: Final = 10
 WORKLOAD_MESSAGE_LIMIT: Final = 512  # characters, as the schema bounds status.workloads[].message
 
 
-# What a pod does, and what several do.
+# The words for one pod, and for several.
 _BEHIND: Final = ("does not hold the current key", "do not hold the current key")
 _USING: Final = ("still uses the Secret", "still use the Secret")
 

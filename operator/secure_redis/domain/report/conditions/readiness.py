@@ -52,7 +52,7 @@ class ReadyInput:
 
 
 def ready_condition(given: ReadyInput) -> ConditionState:
-    """Compose Ready. True: what is declared is in place for this generation. The reason names a pause in any case."""
+    """Compose Ready. True: the declared state is in place for this generation. The reason names a pause in any case."""
     found = first_state(READY, given) or given.goal
     waiting = given.plan.waiting
     if waiting is not None and is_paused(given.plan) and not given.resource.deleting:

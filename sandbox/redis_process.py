@@ -184,6 +184,9 @@ class RedisProcess:
             # OpenSSL 3 allows the protocols before 1.2 only at security level 0; the list of ciphers is no part of
             # what is simulated.
             "tls-ciphers DEFAULT:@SECLEVEL=0",
+            # A world of the tests has hundreds of servers, and each is idle nearly always. The nodes of a cluster
+            # find each other at the default rate.
+            *(["hz 1"] if self._node is None else []),
             f"unixsocket {_SOCKET}",
             "unixsocketperm 700",
             'save ""',
